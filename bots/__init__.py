@@ -1,0 +1,1 @@
+"""The bots: thin clients of the model server."""

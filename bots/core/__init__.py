@@ -1,0 +1,1 @@
+"""What all bots share: client, replies, card, limits, texts."""

@@ -1,0 +1,1 @@
+"""The model server: photos in, captions and look-alikes out, over gRPC."""

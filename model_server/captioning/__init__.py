@@ -1,0 +1,1 @@
+"""ResNet-50 + LSTM captioners: vocabulary, networks, beam search."""

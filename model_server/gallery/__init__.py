@@ -1,0 +1,1 @@
+"""The people whom faces are compared with: store, index, scores."""

@@ -1,0 +1,1 @@
+"""Pictures of celebrities, from a chain of providers."""

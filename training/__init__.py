@@ -1,0 +1,1 @@
+"""Training of the captioners and the embedder, from raw data to bundle."""
