@@ -15,6 +15,7 @@ Machine Translation System", 2016, equation 14.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -152,7 +153,7 @@ class BeamSearch:
         if len(self._finished) < self._options.beam_size:
             return False
         # Log-probabilities only fall, and the divisor grows at most to that of max_length.
-        longest = ((5 + self._options.max_length + 1) / 6) ** self._options.length_penalty
+        longest = float(((6 + self._options.max_length) / 6) ** self._options.length_penalty)
         return self._best_finished() >= float(self._scores.max()) / longest
 
     def _best_finished(self) -> float:
@@ -169,6 +170,7 @@ class BeamSearch:
 
 @dataclass(slots=True, eq=False)
 class _Job:
+    number: int
     encoded: Encoded
     search: BeamSearch
     state: dict[str, FloatArray] = field(default_factory=dict)
@@ -184,6 +186,7 @@ class DecoderLoop:
         self._decoder = decoder
         self._options = options
         self._jobs: list[_Job] = []
+        self._numbers = itertools.count()
         self._memory: dict[str, FloatArray] = {}
         self._memory_rows: list[tuple[int, int]] = []
 
@@ -199,6 +202,7 @@ class DecoderLoop:
     def add(self, encoded: Encoded) -> BeamSearch:
         """Lets an image join; its search is done some steps later."""
         job = _Job(
+            next(self._numbers),
             encoded,
             BeamSearch(self._options),
             {name: value[None] for name, value in encoded.state.items()},
@@ -239,7 +243,7 @@ class DecoderLoop:
 
     def _gather_memory(self, counts: Sequence[int]) -> dict[str, FloatArray]:
         # The memory is by far the largest input; rebuild it only when its rows change.
-        rows = [(id(job), count) for job, count in zip(self._jobs, counts, strict=True)]
+        rows = [(job.number, count) for job, count in zip(self._jobs, counts, strict=True)]
         if rows != self._memory_rows:
             self._memory_rows = rows
             self._memory = {

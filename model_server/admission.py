@@ -1,0 +1,77 @@
+"""How much work the server takes on before it says "later".
+
+gRPC's own ``maximum_concurrent_rpcs`` counts health checks too, so this is ours.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from model_server.errors import OverloadedError
+
+__all__ = ["Admission", "Slot"]
+
+# Weight of the newest photo in the running mean of the seconds a photo takes.
+_SMOOTHING = 0.1
+_FIRST_GUESS_S = 0.2
+
+
+@dataclass(slots=True)
+class Slot:
+    """One admitted piece of work."""
+
+    admitted: float = field(default_factory=time.perf_counter)
+    began: float | None = None
+
+    def begin(self) -> None:
+        """Marks the end of the wait."""
+        self.began = time.perf_counter()
+
+
+class Admission:
+    """Counts what is being worked on or waits, and turns away what is too much.
+
+    Thread-safe.
+
+    Args:
+        limit: Pieces of work at the same time, those that wait included.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._mean_s = _FIRST_GUESS_S
+
+    @property
+    def in_flight(self) -> int:
+        """Pieces of work being done or waiting now."""
+        return self._in_flight
+
+    @contextmanager
+    def admit(self) -> Iterator[Slot]:
+        """Takes a place for as long as the block runs.
+
+        Raises:
+            OverloadedError: All places are taken; says when to come again.
+        """
+        with self._lock:
+            if self._in_flight >= self._limit:
+                raise OverloadedError(
+                    f"the server is busy with {self._in_flight} photos: try again shortly",
+                    retry_after_s=self._mean_s,
+                )
+            self._in_flight += 1
+        slot = Slot()
+        try:
+            yield slot
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+                if slot.began is not None:
+                    took = time.perf_counter() - slot.began
+                    self._mean_s += _SMOOTHING * (took - self._mean_s)

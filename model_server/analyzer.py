@@ -1,0 +1,371 @@
+"""From photo to analysis: the whole pipeline, readable top to bottom.
+
+Everything here blocks and may be called from several threads at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from model_server.analysis import (
+    Analysis,
+    BoundingBox,
+    Caption,
+    Comparison,
+    Detection,
+    FaceAnalysis,
+    FloatArray,
+    Image,
+    Match,
+    Similarity,
+)
+from model_server.captioning.face_grammar import parse
+from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
+from model_server.faces.alignment import align_portrait, crop_face
+from model_server.faces.quality import face_quality
+from model_server.imaging import DecodedPhoto, ImageLimits, decode, encode_jpeg
+
+__all__ = ["AnalyzeOptions", "Analyzer", "Enrolment", "Gallery", "Models"]
+
+MIN_ENROLMENT_QUALITY = 0.2
+"""Below this a face tells too little of its person to be kept in the gallery."""
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    version: str
+
+    def detect(self, image: Image) -> list[Detection]:
+        """The faces of an RGB image, largest first."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns faces into vectors."""
+
+    version: str
+
+    def embed(self, image: Image, detections: Sequence[Detection]) -> FloatArray:
+        """One unit vector a face, shape (N, D)."""
+        ...
+
+
+class CaptionModel(Protocol):
+    """Puts images into words."""
+
+    version: str
+
+    def caption(self, images: Sequence[Image]) -> list[Caption]:
+        """One caption an image."""
+        ...
+
+
+class Gallery(Protocol):
+    """Knows the celebrities."""
+
+    def match(
+        self, embeddings: FloatArray, *, max_matches: int, required_tags: Sequence[str] = ()
+    ) -> list[tuple[Match, ...]]:
+        """The best matches of each embedding, shape (N, D)."""
+        ...
+
+    def compare(self, first: FloatArray, second: FloatArray) -> Similarity:
+        """How alike two embeddings are, shape (D,) each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks that the pipeline runs."""
+
+    detector: Detector
+    embedder: Embedder
+    photos: CaptionModel
+    faces: CaptionModel
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeOptions:
+    """What to return about a photo."""
+
+    max_faces: int = 10
+    max_matches: int = 5
+    required_tags: tuple[str, ...] = ()
+    include_crops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A face that may enter the gallery.
+
+    Attributes:
+        embedding: Unit vector, shape (D,).
+        quality: 0..1.
+        picture: JPEG of the head with a margin, upright.
+    """
+
+    embedding: FloatArray
+    quality: float
+    picture: bytes
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds by stage, and the place where a caller who left is noticed."""
+
+    cancelled: Callable[[], bool] = lambda: False
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage, unless the caller has left: then it is not begun.
+
+        Raises:
+            CancelledError: Nobody waits for the answer any more.
+        """
+        if self.cancelled():
+            raise CancelledError
+        started = time.perf_counter()
+        yield
+        elapsed = (time.perf_counter() - started) * 1000
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed
+
+    def finish(self) -> dict[str, float]:
+        """All stages and the total."""
+        return {**self.timings_ms, "total": (time.perf_counter() - self.started) * 1000}
+
+
+class Analyzer:
+    """The pipeline.
+
+    Args:
+        models: The networks.
+        gallery: The celebrities.
+        limits: What a photo may be.
+        threads: Photos whose caption is written beside the search for faces at
+            the same time.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        gallery: Gallery,
+        limits: ImageLimits | None = None,
+        threads: int = 2,
+    ) -> None:
+        self._models = models
+        self._gallery = gallery
+        self._limits = limits or ImageLimits()
+        self._side = ThreadPoolExecutor(threads, thread_name_prefix="caption")
+
+    def close(self) -> None:
+        """Waits for what runs and frees the threads."""
+        self._side.shutdown()
+
+    def analyze(
+        self,
+        data: bytes,
+        options: AnalyzeOptions,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Analysis:
+        """Everything about one photo.
+
+        Args:
+            data: Bytes of an image file.
+            options: What to return.
+            cancelled: Asked between stages; once true, the work is given up.
+
+        Raises:
+            InvalidPhotoError: The bytes are no photo that we can use.
+            CancelledError: ``cancelled`` became true.
+        """
+        watch = Stopwatch(cancelled)
+        photo = self._decode(data, watch)
+        # The photo's caption and its faces need nothing of each other.
+        caption = self._side.submit(self._caption, photo, watch)
+        try:
+            faces, embeddings = self._find_faces(photo, options, watch)
+            faces = self._match(faces, embeddings, options, watch)
+            faces = self._describe(photo, faces, watch)
+        except BaseException:
+            caption.cancel()
+            raise
+        # Where no thread was free to begin with it, cancelling works and we write it here.
+        written = self._caption(photo, watch) if caption.cancel() else caption.result()
+        return self._analysis(photo, watch, caption=written, faces=faces)
+
+    def describe(self, data: bytes, cancelled: Callable[[], bool] = lambda: False) -> Analysis:
+        """The caption of one photo; raises as :meth:`analyze`."""
+        watch = Stopwatch(cancelled)
+        photo = self._decode(data, watch)
+        return self._analysis(photo, watch, caption=self._caption(photo, watch))
+
+    def match(
+        self,
+        data: bytes,
+        options: AnalyzeOptions,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Analysis:
+        """The faces of one photo and whom they resemble; raises as :meth:`analyze`."""
+        watch = Stopwatch(cancelled)
+        photo = self._decode(data, watch)
+        faces, embeddings = self._find_faces(photo, options, watch)
+        faces = self._match(faces, embeddings, options, watch)
+        return self._analysis(photo, watch, faces=faces)
+
+    def compare(
+        self,
+        first: bytes,
+        second: bytes,
+        *,
+        include_crops: bool = False,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Comparison:
+        """How alike the largest faces of two photos are.
+
+        Raises:
+            NoFaceError: A photo shows no face.
+            InvalidPhotoError: The bytes are no photo that we can use.
+            CancelledError: ``cancelled`` became true.
+        """
+        watch = Stopwatch(cancelled)
+        options = AnalyzeOptions(max_faces=1, include_crops=include_crops)
+        faces: list[FaceAnalysis] = []
+        embeddings: list[FloatArray] = []
+        for which, data in (("first", first), ("second", second)):
+            photo = self._decode(data, watch)
+            found, vectors = self._find_faces(photo, options, watch)
+            if not found:
+                raise NoFaceError(
+                    f"no face was found in the {which} photo: "
+                    "send one that shows a face from the front, larger and well lit",
+                    metadata={"photo": which},
+                )
+            faces.append(_at_full_size(found[0], photo))
+            embeddings.append(vectors[0])
+        similarity = self._gallery.compare(embeddings[0], embeddings[1])
+        return Comparison(similarity, faces[0], faces[1], watch.finish(), self._versions())
+
+    def enrol(self, data: bytes) -> Enrolment:
+        """Looks at a photo of a celebrity-to-be.
+
+        Raises:
+            NoFaceError: The photo shows no face.
+            SeveralFacesError: It shows more than one.
+            PoorFaceError: The face tells too little of its person.
+            InvalidPhotoError: The bytes are no photo that we can use.
+        """
+        photo = decode(data, self._limits)
+        detections = self._models.detector.detect(photo.pixels)
+        if not detections:
+            raise NoFaceError("no face was found: choose a photo that shows the face well")
+        if len(detections) > 1:
+            raise SeveralFacesError(
+                f"{len(detections)} faces were found: choose or cut a photo with exactly one",
+                metadata={"faces": str(len(detections))},
+            )
+        quality = face_quality(photo.pixels, detections[0])
+        if quality < MIN_ENROLMENT_QUALITY:
+            raise PoorFaceError(
+                "the face is too small, blurred or turned away: choose a clearer photo",
+                metadata={"quality": f"{quality:.2f}"},
+            )
+        embedding = self._models.embedder.embed(photo.pixels, detections)[0]
+        head = crop_face(photo.pixels, detections[0].box, margin=0.5, max_side=512)
+        return Enrolment(embedding, quality, encode_jpeg(head))
+
+    def _decode(self, data: bytes, watch: Stopwatch) -> DecodedPhoto:
+        with watch.stage("decode"):
+            return decode(data, self._limits)
+
+    def _caption(self, photo: DecodedPhoto, watch: Stopwatch) -> Caption:
+        with watch.stage("caption"):
+            return self._models.photos.caption([photo.pixels])[0]
+
+    def _find_faces(
+        self, photo: DecodedPhoto, options: AnalyzeOptions, watch: Stopwatch
+    ) -> tuple[list[FaceAnalysis], FloatArray]:
+        with watch.stage("detect"):
+            detections = self._models.detector.detect(photo.pixels)[: options.max_faces]
+        with watch.stage("embed"):
+            embeddings = self._models.embedder.embed(photo.pixels, detections)
+        faces = [
+            FaceAnalysis(
+                detection,
+                quality=face_quality(photo.pixels, detection),
+                crop=self._crop(photo, detection) if options.include_crops else b"",
+            )
+            for detection in detections
+        ]
+        return faces, embeddings
+
+    def _match(
+        self,
+        faces: list[FaceAnalysis],
+        embeddings: FloatArray,
+        options: AnalyzeOptions,
+        watch: Stopwatch,
+    ) -> list[FaceAnalysis]:
+        with watch.stage("search"):
+            matches = self._gallery.match(
+                embeddings, max_matches=options.max_matches, required_tags=options.required_tags
+            )
+        return [replace(face, matches=found) for face, found in zip(faces, matches, strict=True)]
+
+    def _describe(
+        self, photo: DecodedPhoto, faces: list[FaceAnalysis], watch: Stopwatch
+    ) -> list[FaceAnalysis]:
+        with watch.stage("describe"):
+            portraits = [align_portrait(photo.pixels, face.detection) for face in faces]
+            captions = self._models.faces.caption(portraits)
+        return [
+            replace(face, caption=caption, attributes=parse(caption.text))
+            for face, caption in zip(faces, captions, strict=True)
+        ]
+
+    def _crop(self, photo: DecodedPhoto, detection: Detection) -> bytes:
+        return encode_jpeg(crop_face(photo.pixels, detection.box, margin=0.4, max_side=512))
+
+    def _analysis(
+        self,
+        photo: DecodedPhoto,
+        watch: Stopwatch,
+        *,
+        caption: Caption | None = None,
+        faces: Sequence[FaceAnalysis] = (),
+    ) -> Analysis:
+        return Analysis(
+            photo.width,
+            photo.height,
+            caption,
+            tuple(_at_full_size(face, photo) for face in faces),
+            watch.finish(),
+            self._versions(),
+        )
+
+    def _versions(self) -> dict[str, str]:
+        models = self._models
+        return {
+            "detector": models.detector.version,
+            "embedder": models.embedder.version,
+            "photos": models.photos.version,
+            "faces": models.faces.version,
+        }
+
+
+def _at_full_size(face: FaceAnalysis, photo: DecodedPhoto) -> FaceAnalysis:
+    """The face in pixels of the full-size photo, its box clipped to it."""
+    scale = photo.scale
+    box, landmarks = face.detection.box, face.detection.landmarks
+    left, top = max(box.x * scale, 0.0), max(box.y * scale, 0.0)
+    right = min((box.x + box.width) * scale, photo.width)
+    bottom = min((box.y + box.height) * scale, photo.height)
+    clipped = BoundingBox(left, top, right - left, bottom - top)
+    return replace(face, detection=Detection(clipped, landmarks * scale, face.detection.score))

@@ -1,0 +1,1 @@
+"""What happens around every call: identity, errors, log lines, metrics."""

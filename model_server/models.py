@@ -1,0 +1,60 @@
+"""Loads the bundles and the engine that runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from model_server.analyzer import Models
+from model_server.bundle import load_bundle
+from model_server.captioning.captioner import Captioner
+from model_server.engines.openvino import OpenVinoEngine
+from model_server.faces.detector import FaceDetector
+from model_server.faces.embedder import FaceEmbedder
+from model_server.metrics import Metrics
+
+__all__ = ["close_models", "load_models", "warm_up"]
+
+
+def load_models(bundles: Path, threads: int, metrics: Metrics) -> Models:
+    """Loads every network that the server runs.
+
+    Args:
+        bundles: Folder of the bundles.
+        threads: Cores to use; also the number of calls that run side by side.
+        metrics: Told of the decoders' batches.
+
+    Raises:
+        BundleError: A bundle is missing, damaged or does not fit; says which file.
+    """
+    engine = OpenVinoEngine(streams=threads, threads=threads)
+    return Models(
+        detector=FaceDetector(load_bundle(bundles / "detector", kind="face_detector"), engine),
+        embedder=FaceEmbedder(load_bundle(bundles / "embedder", kind="face_embedder"), engine),
+        photos=Captioner(
+            load_bundle(bundles / "photos", kind=Captioner.KIND),
+            engine,
+            metrics.observe_decoder_rows("photos"),
+        ),
+        faces=Captioner(
+            load_bundle(bundles / "faces", kind=Captioner.KIND),
+            engine,
+            metrics.observe_decoder_rows("faces"),
+        ),
+    )
+
+
+def warm_up(models: Models) -> None:
+    """Runs every network once, so that the first caller does not wait for it."""
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    models.detector.detect(noise)
+    models.photos.caption([noise])
+    models.faces.caption([noise])
+
+
+def close_models(models: Models) -> None:
+    """Stops the decoders' threads."""
+    for model in (models.photos, models.faces):
+        if isinstance(model, Captioner):
+            model.close()

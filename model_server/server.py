@@ -1,0 +1,164 @@
+"""Assembles the grpc.aio server: services, health, reflection, interceptors, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc, photo_pb2, photo_pb2_grpc
+from model_server.interceptors.auth import BearerAuth
+from model_server.interceptors.errors import translate_errors
+from model_server.interceptors.observability import CallObserver
+from model_server.interceptors.wrapping import AroundInterceptor
+from model_server.metrics import Metrics
+from model_server.reflection import enable_reflection
+from model_server.settings import ServerSettings
+
+__all__ = ["LookalikeServer", "ServiceSet"]
+
+log = logging.getLogger(__name__)
+
+MAX_RECEIVE_BYTES = 24 * 2**20
+MAX_SEND_BYTES = 16 * 2**20
+
+PHOTO_SERVICE = photo_pb2.DESCRIPTOR.services_by_name["PhotoService"].full_name
+CELEBRITY_SERVICE = celebrity_pb2.DESCRIPTOR.services_by_name["CelebrityService"].full_name
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+    ("grpc.max_send_message_length", MAX_SEND_BYTES),
+    # Two servers must never share a port by accident.
+    ("grpc.so_reuseport", 0),
+    # Lets clients find replicas that were added; they reconnect after this.
+    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+    ("grpc.max_connection_age_grace_ms", 60 * 1000),
+    # Clients may ping once a minute, calls or no calls.
+    ("grpc.http2.min_ping_interval_without_data_ms", 50 * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class ServiceSet(Protocol):
+    """The services, once models and gallery are loaded."""
+
+    @property
+    def photo(self) -> photo_pb2_grpc.PhotoServiceServicer:
+        """Answers questions about photos."""
+        ...
+
+    @property
+    def celebrity(self) -> celebrity_pb2_grpc.CelebrityServiceServicer:
+        """Manages the gallery."""
+        ...
+
+
+class LookalikeServer:
+    """The server: first alive, then ready, at last draining.
+
+    Args:
+        settings: Address, TLS, tokens, drain.
+        services: What it serves.
+        metrics: Where calls are counted.
+    """
+
+    def __init__(self, settings: ServerSettings, services: ServiceSet, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._health = health.aio.HealthServicer()
+        self._observer = CallObserver(metrics)
+        self._server = grpc.aio.server(
+            interceptors=[
+                # From the outside in: what a call became is seen last, who calls is asked first.
+                AroundInterceptor(self._observer),
+                AroundInterceptor(translate_errors),
+                AroundInterceptor(
+                    BearerAuth(
+                        [token.get_secret_value() for token in settings.tokens],
+                        [token.get_secret_value() for token in settings.admin_tokens],
+                    )
+                ),
+            ],
+            options=_OPTIONS,
+        )
+        photo_pb2_grpc.add_PhotoServiceServicer_to_server(services.photo, self._server)
+        celebrity_pb2_grpc.add_CelebrityServiceServicer_to_server(services.celebrity, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        enable_reflection(self._server, [PHOTO_SERVICE, CELEBRITY_SERVICE, health.SERVICE_NAME])
+        self.port = 0
+
+    async def start(self) -> int:
+        """Listens; answers "alive" to health checks, and is not yet ready.
+
+        Returns:
+            The port.
+
+        Raises:
+            RuntimeError: The address is taken or not ours.
+        """
+        address = f"{_bracketed(self._settings.host)}:{self._settings.port}"
+        credentials = _credentials(self._settings)
+        if credentials:
+            self.port = self._server.add_secure_port(address, credentials)
+        else:
+            self.port = self._server.add_insecure_port(address)
+        await self._set_health([""], health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(ready=False)
+        await self._server.start()
+        return self.port
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Tells health checks whether models are loaded and warm."""
+        serving = health_pb2.HealthCheckResponse
+        status = serving.SERVING if ready else serving.NOT_SERVING
+        await self._set_health([PHOTO_SERVICE, CELEBRITY_SERVICE], status)
+        self._metrics.set_ready(ready=ready)
+
+    async def _set_health(
+        self, services: Sequence[str], status: int
+    ) -> None:
+        for service in services:
+            await self._health.set(service, status)
+
+    async def drain(self) -> None:
+        """Says NOT_SERVING, takes no new calls, and lets running ones finish."""
+        await self._health.enter_graceful_shutdown()
+        self._metrics.set_ready(ready=False)
+        log.info("draining", extra={"seconds": self._settings.drain_s})
+        stopped = asyncio.ensure_future(self._server.stop(self._settings.drain_s))
+        idle = asyncio.ensure_future(self._observer.wait_until_idle())
+        await asyncio.wait({stopped, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # What is left are health watches, which never end by themselves.
+        await self._server.stop(0)
+        await stopped
+
+    async def wait(self) -> None:
+        """Waits until the server has stopped."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._server.wait_for_termination()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if not (settings.tls_certificate and settings.tls_key):
+        return None
+    client_ca = settings.tls_client_ca
+    return grpc.ssl_server_credentials(
+        [(_read(settings.tls_key), _read(settings.tls_certificate))],
+        root_certificates=_read(client_ca) if client_ca else None,
+        require_client_auth=client_ca is not None,
+    )
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()

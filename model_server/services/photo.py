@@ -1,0 +1,280 @@
+"""PhotoService: protobuf to domain and back, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError, Executor
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from lookalike.v1 import celebrity_pb2, photo_pb2, photo_pb2_grpc
+from model_server.admission import Admission
+from model_server.analysis import (
+    Analysis,
+    BoundingBox,
+    Caption,
+    Comparison,
+    FaceAnalysis,
+    Similarity,
+)
+from model_server.analyzer import AnalyzeOptions, Analyzer
+from model_server.errors import InvalidRequestError, LookalikeError, status_code
+
+__all__ = ["PhotoService"]
+
+MAX_FACES = 30
+MAX_MATCHES = 50
+STREAM_AHEAD = 4
+"""Photos of one stream that are worked on at the same time."""
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CelebrityLookup(Protocol):
+    """Looks celebrities up for the matches."""
+
+    def to_proto(self, celebrity_id: str) -> celebrity_pb2.Celebrity:
+        """The celebrity as the contract has it."""
+        ...
+
+
+class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
+    """Answers questions about photos.
+
+    Args:
+        analyzer: The pipeline.
+        celebrities: For what the matches say of a celebrity beside its id.
+        executor: Runs the pipeline; as many threads as photos are worked on at once.
+        admission: Says how many photos may wait.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        celebrities: CelebrityLookup,
+        executor: Executor,
+        admission: Admission,
+    ) -> None:
+        self._analyzer = analyzer
+        self._celebrities = celebrities
+        self._executor = executor
+        self._admission = admission
+
+    async def AnalyzePhoto(
+        self, request: photo_pb2.AnalyzePhotoRequest, context: Context
+    ) -> photo_pb2.AnalyzePhotoResponse:
+        """Everything about one photo."""
+        return await self._analyze(request)
+
+    async def DescribePhoto(
+        self, request: photo_pb2.DescribePhotoRequest, context: Context
+    ) -> photo_pb2.DescribePhotoResponse:
+        """The caption of one photo."""
+        analysis = await self._run(
+            lambda cancelled: self._analyzer.describe(request.photo, cancelled)
+        )
+        return photo_pb2.DescribePhotoResponse(
+            caption=_caption(analysis.caption),
+            nsfw_score=_nsfw_score(analysis),
+            processing_info=_processing_info(analysis),
+        )
+
+    async def MatchFaces(
+        self, request: photo_pb2.MatchFacesRequest, context: Context
+    ) -> photo_pb2.MatchFacesResponse:
+        """The faces of one photo and whom they resemble."""
+        options = _options(request.match_options)
+        analysis = await self._run(
+            lambda cancelled: self._analyzer.match(request.photo, options, cancelled)
+        )
+        return photo_pb2.MatchFacesResponse(
+            faces=[self._face(face) for face in analysis.faces],
+            image_size=photo_pb2.ImageSize(width=analysis.width, height=analysis.height),
+            processing_info=_processing_info(analysis),
+        )
+
+    async def CompareFaces(
+        self, request: photo_pb2.CompareFacesRequest, context: Context
+    ) -> photo_pb2.CompareFacesResponse:
+        """How alike the largest faces of two photos are."""
+        comparison = await self._run(
+            lambda cancelled: self._analyzer.compare(
+                request.first_photo,
+                request.second_photo,
+                include_crops=request.include_crops,
+                cancelled=cancelled,
+            )
+        )
+        return photo_pb2.CompareFacesResponse(
+            similarity=_similarity(comparison.similarity),
+            first_face=self._face(comparison.first),
+            second_face=self._face(comparison.second),
+            processing_info=_processing_info(comparison),
+        )
+
+    async def AnalyzePhotoStream(
+        self,
+        request_iterator: AsyncIterator[photo_pb2.AnalyzePhotoStreamRequest],
+        context: Context,
+    ) -> AsyncIterator[photo_pb2.AnalyzePhotoStreamResponse]:
+        """Many photos over one call, answered in order."""
+        # A full queue is the back-pressure: we stop reading, gRPC's flow control stops the caller.
+        answers: asyncio.Queue[asyncio.Task[photo_pb2.AnalyzePhotoStreamResponse] | None]
+        answers = asyncio.Queue(STREAM_AHEAD)
+        tasks: set[asyncio.Task[photo_pb2.AnalyzePhotoStreamResponse]] = set()
+
+        async def read() -> None:
+            async for request in request_iterator:
+                task = asyncio.ensure_future(self._analyze_one_of_stream(request))
+                tasks.add(task)
+                await answers.put(task)
+            await answers.put(None)
+
+        reader = asyncio.ensure_future(read())
+        try:
+            while task := await _next_answer(answers, reader):
+                yield await task
+                tasks.discard(task)
+        finally:
+            reader.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _analyze_one_of_stream(
+        self, request: photo_pb2.AnalyzePhotoStreamRequest
+    ) -> photo_pb2.AnalyzePhotoStreamResponse:
+        try:
+            response = await self._analyze(request.request)
+        except LookalikeError as error:
+            return photo_pb2.AnalyzePhotoStreamResponse(
+                sequence=request.sequence,
+                error=photo_pb2.PhotoError(
+                    code=status_code(error).value[0],
+                    message=error.message,
+                    reason=error.reason,
+                    retry_after_seconds=error.retry_after_s or 0.0,
+                ),
+            )
+        return photo_pb2.AnalyzePhotoStreamResponse(sequence=request.sequence, response=response)
+
+    async def _analyze(
+        self, request: photo_pb2.AnalyzePhotoRequest
+    ) -> photo_pb2.AnalyzePhotoResponse:
+        options = _options(request.match_options)
+        analysis = await self._run(
+            lambda cancelled: self._analyzer.analyze(request.photo, options, cancelled)
+        )
+        return photo_pb2.AnalyzePhotoResponse(
+            caption=_caption(analysis.caption),
+            faces=[self._face(face) for face in analysis.faces],
+            image_size=photo_pb2.ImageSize(width=analysis.width, height=analysis.height),
+            nsfw_score=_nsfw_score(analysis),
+            processing_info=_processing_info(analysis),
+        )
+
+    async def _run(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        """Runs blocking work in the executor; gives it up when the call is cancelled.
+
+        Raises:
+            OverloadedError: Too much is waiting already.
+        """
+        with self._admission.admit() as slot:
+            cancelled = threading.Event()
+
+            def begin() -> T:
+                slot.begin()
+                return work(cancelled.is_set)
+
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._executor, begin)
+            except CancelledError as error:
+                raise asyncio.CancelledError from error
+            finally:
+                cancelled.set()
+
+    def _face(self, face: FaceAnalysis) -> photo_pb2.Face:
+        return photo_pb2.Face(
+            box=_box(face.detection.box),
+            landmarks=[
+                photo_pb2.Point(x=float(x), y=float(y)) for x, y in face.detection.landmarks
+            ],
+            detection_score=face.detection.score,
+            quality=face.quality,
+            caption=_caption(face.caption),
+            attributes=[
+                photo_pb2.FaceAttribute(name=attribute.name, value=attribute.value)
+                for attribute in face.attributes
+            ],
+            matches=[
+                photo_pb2.CelebrityMatch(
+                    celebrity=self._celebrities.to_proto(match.celebrity_id),
+                    similarity=_similarity(match.similarity),
+                )
+                for match in face.matches
+            ],
+            crop=face.crop,
+        )
+
+
+async def _next_answer(answers: asyncio.Queue[T], reader: asyncio.Task[None]) -> T:
+    """The next of the queue; raises what the reader failed with where nothing will come."""
+    answer = asyncio.ensure_future(answers.get())
+    await asyncio.wait({answer, reader}, return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done() and (error := reader.exception()):
+        answer.cancel()
+        raise error
+    return await answer
+
+
+def _options(options: photo_pb2.MatchOptions) -> AnalyzeOptions:
+    defaults = AnalyzeOptions()
+    return AnalyzeOptions(
+        max_faces=_bounded("max_faces", options.max_faces, MAX_FACES) or defaults.max_faces,
+        max_matches=_bounded("max_matches", options.max_matches, MAX_MATCHES)
+        or defaults.max_matches,
+        required_tags=tuple(options.required_tags),
+        include_crops=options.include_crops,
+    )
+
+
+def _bounded(name: str, value: int, most: int) -> int:
+    if not 0 <= value <= most:
+        raise InvalidRequestError(
+            f"match_options.{name} is {value}: choose 1 to {most}, or 0 for the default",
+            metadata={"field": f"match_options.{name}"},
+        )
+    return value
+
+
+def _box(box: BoundingBox) -> photo_pb2.BoundingBox:
+    return photo_pb2.BoundingBox(
+        x=round(box.x), y=round(box.y), width=round(box.width), height=round(box.height)
+    )
+
+
+def _caption(caption: Caption | None) -> photo_pb2.Caption | None:
+    if caption is None:
+        return None
+    return photo_pb2.Caption(text=caption.text, log_probability=caption.log_probability)
+
+
+def _nsfw_score(analysis: Analysis) -> float | None:
+    return analysis.caption.nsfw_score if analysis.caption else None
+
+
+def _similarity(similarity: Similarity) -> photo_pb2.Similarity:
+    return photo_pb2.Similarity(
+        cosine=similarity.cosine,
+        likeness=similarity.likeness,
+        same_person_probability=similarity.same_person_probability,
+    )
+
+
+def _processing_info(result: Analysis | Comparison) -> photo_pb2.ProcessingInfo:
+    return photo_pb2.ProcessingInfo(
+        timings_ms=result.timings_ms, model_versions=result.model_versions
+    )
