@@ -43,7 +43,6 @@ _WORDINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "jawline": {
         "strong": ("strong jawline", "strong jaw"),
-        "soft": ("soft jawline", "soft jaw"),
         "tapered": ("tapered jawline", "tapered jaw"),
     },
     "forehead": {
@@ -125,7 +124,6 @@ _EXCLUSIVE: tuple[tuple[tuple[str, str | None], tuple[str, str | None]], ...] = 
     (("hair_style", "bald"), ("hair_color", None)),
     (("hair_style", "bald"), ("hairline", None)),
     (("face_shape", "square"), ("jawline", "tapered")),
-    (("face_shape", "square"), ("jawline", "soft")),
     (("face_shape", "round"), ("jawline", "strong")),
     (("face_shape", "heart"), ("jawline", "strong")),
 )
