@@ -32,10 +32,21 @@ __all__ = [
     "ResNet",
     "TransformerDecoder",
     "build_decoder",
+    "repeat_vectors",
 ]
 
 Memory = dict[str, Tensor]
 State = dict[str, Tensor]
+
+
+def repeat_vectors(memory: Mapping[str, Tensor], rows: int) -> Memory:
+    """Gives every caption its photo's vectors; sets of regions stay shared among captions."""
+    return {
+        name: value
+        if value.dim() > 2 or value.shape[0] == rows
+        else value.repeat_interleave(rows // value.shape[0], 0)
+        for name, value in memory.items()
+    }
 
 
 class Bottleneck(nn.Module):
@@ -187,8 +198,10 @@ class LSTMDecoder(nn.Module):
     def forward(self, memory: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
         """Teacher forcing: tokens (N, T), the first the start → (N, T, hidden), see :meth:`logits`.
 
-        A row's padding comes after its words, so that it changes nothing before it.
+        A row's padding comes after its words, so that it changes nothing before it. The memory
+        may have fewer rows than ``tokens``: the captions of one photo then lie side by side.
         """
+        memory = repeat_vectors(memory, tokens.shape[0])
         state = self.initial_state(memory)
         hidden, _ = self.lstm(
             self.inputs(tokens, memory),
@@ -206,6 +219,7 @@ class LSTMDecoder(nn.Module):
         self, token: Tensor, memory: Mapping[str, Tensor], state: Mapping[str, Tensor]
     ) -> tuple[Tensor, State]:
         """One word: token (N,) → log-probabilities (N, vocabulary) and the next state."""
+        memory = repeat_vectors(memory, token.shape[0])
         hidden, (h, c) = self.lstm(
             self.inputs(token.unsqueeze(1), memory),
             (state["h"].unsqueeze(0).contiguous(), state["c"].unsqueeze(0).contiguous()),
@@ -291,10 +305,12 @@ class AttentionLSTMDecoder(LSTMDecoder):
 
     def combine(self, hidden: Tensor, memory: Mapping[str, Tensor]) -> Tensor:
         """LSTM output and what attention found, through a gated linear unit."""
-        query = self._split(self.query(self.dropout(hidden)))
+        # Captions of one photo ask its regions together: nothing is copied.
+        rows = memory["keys"].shape[0]
+        query = self._split(self.query(self.dropout(hidden)).reshape(rows, -1, self.hidden))
         scores = query @ self._split(memory["keys"]).transpose(-1, -2)
         weights = torch.softmax(scores / math.sqrt(query.shape[-1]), -1)
-        context = (weights @ self._split(memory["values"])).transpose(1, 2).flatten(2)
+        context = (weights @ self._split(memory["values"])).transpose(1, 2).reshape(hidden.shape)
         return F.glu(self.gate(torch.cat((hidden, context), -1)), -1)
 
 
@@ -382,6 +398,8 @@ class _DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
+        shape = query.shape
+        query = query.reshape(key.shape[0], -1, shape[2])
         query, key, value = (
             x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)
             for x in (query, key, value)
@@ -392,7 +410,7 @@ class _DecoderBlock(nn.Module):
             later = torch.ones(length, length, device=query.device).triu(1).bool()
             scores = scores.masked_fill(later, -1e4)
         mixed: Tensor = torch.softmax(scores, -1) @ value
-        return mixed.transpose(1, 2).flatten(2)
+        return mixed.transpose(1, 2).reshape(shape)
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         """Words (N, T, hidden) and regions (N, K, hidden) → (N, T, hidden)."""

@@ -1,0 +1,134 @@
+"""A cache of encoder features: computed once, then read through a memory map.
+
+The folder's name holds a hash of the encoder's weights and of the preprocessing, so that
+features of another network can never be taken for these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from model_server.imaging import Preprocessing, preprocess
+from training.photos import Photos
+
+__all__ = ["FeatureCache", "cache_features", "network_digest"]
+
+HalfArray = npt.NDArray[np.float16]
+
+
+def network_digest(network: nn.Module, preprocessing: Preprocessing) -> str:
+    """Twelve hex digits of the weights and of how photos are prepared."""
+    digest = hashlib.sha256(json.dumps(preprocessing.to_manifest(), sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+class FeatureCache:
+    """Features of photos by name.
+
+    Args:
+        folder: Made by :func:`cache_features`.
+
+    Raises:
+        FileNotFoundError: The cache is missing or was not finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.rows: dict[str, int] = {name: row for row, name in enumerate(index["names"])}
+        self.views: int = index["views"]
+        self.features = np.load(folder / "features.npy", mmap_mode="r")
+
+    def read(self, names: Sequence[str], views: Sequence[int] | None = None) -> HalfArray:
+        """Features of some photos: float16, shape (N, regions, channels).
+
+        Args:
+            names: Of the photos.
+            views: Which view of each, 0 as it is (default), 1 mirrored.
+        """
+        rows = [self.rows[name] for name in names]
+        return np.stack(
+            [self.features[row, view] for row, view in zip(rows, views or [0] * len(rows), strict=True)]
+        )
+
+
+def cache_features(
+    photos: Photos,
+    names: Sequence[str],
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    folder: Path,
+    *,
+    mirrored: bool = True,
+    batch: int = 32,
+    device: str = "cpu",
+    progress: Callable[[int], None] | None = None,
+) -> FeatureCache:
+    """Computes what is not there yet; goes on where an earlier, killed run stopped.
+
+    Args:
+        photos: Where the photos are.
+        names: Which of them.
+        network: Images (N, 3, H, W) → regions (N, K, channels), in evaluation mode.
+        preprocessing: How it wants its input.
+        folder: Where caches lie; this one gets a folder of its own in it.
+        mirrored: Whether to keep the mirrored photo's features as well.
+        batch: Photos at a time.
+        device: To compute on.
+        progress: Called with the number of photos done.
+    """
+    views = 2 if mirrored else 1
+    listed = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+    own = folder / f"{network_digest(network, preprocessing)}-{listed}-{views}"
+    if (own / "index.json").exists():
+        return FeatureCache(own)
+    own.mkdir(parents=True, exist_ok=True)
+    network = network.eval().to(device)
+    done_file = own / "done"
+    done = int(done_file.read_text()) if done_file.exists() else 0
+    store: npt.NDArray[np.float16] | None = None
+    if done:
+        store = np.lib.format.open_memmap(own / "features.npy", mode="r+")
+    while done < len(names):
+        chosen = names[done : done + batch]
+        pixels = np.stack([preprocess(photos.open(name), preprocessing) for name in chosen])
+        found = _run(network, pixels, device, mirrored=mirrored)
+        if store is None:
+            shape = (len(names), views, *found.shape[2:])
+            store = np.lib.format.open_memmap(
+                own / "features.npy", mode="w+", dtype=np.float16, shape=shape
+            )
+        store[done : done + len(chosen)] = found
+        done += len(chosen)
+        if done % (16 * batch) == 0:
+            store.flush()
+            done_file.write_text(str(done))
+        if progress:
+            progress(done)
+    if store is not None:
+        store.flush()
+    index = {"names": list(names), "views": views}
+    (own / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    return FeatureCache(own)
+
+
+def _run(
+    network: nn.Module, pixels: npt.NDArray[np.float32], device: str, *, mirrored: bool
+) -> HalfArray:
+    images = torch.from_numpy(pixels).to(device)
+    with torch.inference_mode():
+        found = [network(images)]
+        if mirrored:
+            found.append(network(images.flip(-1)))
+    return torch.stack(found, 1).half().cpu().numpy()

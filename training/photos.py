@@ -1,0 +1,126 @@
+"""Photos of a data set, from a folder or a tar, decoded the way that the server decodes them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from model_server.analysis import Image
+
+__all__ = ["PHOTO_SUFFIXES", "FolderPhotos", "Photos", "TarPhotos", "open_photos"]
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
+
+
+class Photos(Protocol):
+    """Photos by name."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The photo's file.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        ...
+
+    def open(self, name: str) -> Image:
+        """The decoded photo: RGB uint8, shape (height, width, 3), turned upright.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        ...
+
+
+def _decode(data: bytes) -> Image:
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        return np.asarray(upright.convert("RGB"))
+
+
+class FolderPhotos:
+    """The photos in a folder and its subfolders; names are relative paths with slashes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = sorted(
+            file.relative_to(folder).as_posix()
+            for file in folder.rglob("*")
+            if file.suffix.lower() in PHOTO_SUFFIXES
+        )
+        self._known = set(self._names)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names, sorted."""
+        return self._names
+
+    def read(self, name: str) -> bytes:
+        """The photo's file."""
+        if name not in self._known:
+            raise KeyError(name)
+        return (self._folder / name).read_bytes()
+
+    def open(self, name: str) -> Image:
+        """The decoded photo."""
+        return _decode(self.read(name))
+
+
+class TarPhotos:
+    """The photos in an uncompressed tar. May be read from several threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        with tarfile.open(file, "r:") as tar:
+            self._places = {
+                member.name.removeprefix("./"): (member.offset_data, member.size)
+                for member in tar
+                if member.isfile() and Path(member.name).suffix.lower() in PHOTO_SUFFIXES
+            }
+        self._stream = file.open("rb")
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names, sorted."""
+        return sorted(self._places)
+
+    def read(self, name: str) -> bytes:
+        """The photo's file."""
+        offset, size = self._places[name]
+        with self._lock:
+            self._stream.seek(offset)
+            return self._stream.read(size)
+
+    def open(self, name: str) -> Image:
+        """The decoded photo."""
+        return _decode(self.read(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+
+def open_photos(path: Path) -> Photos:
+    """A folder or a tar of photos.
+
+    Raises:
+        FileNotFoundError: There is neither.
+    """
+    if path.is_dir():
+        return FolderPhotos(path)
+    if path.is_file():
+        return TarPhotos(path)
+    raise FileNotFoundError(f"{path} is neither a folder nor a tar of photos")

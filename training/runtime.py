@@ -1,0 +1,71 @@
+"""Where a run computes: device, precision, threads, and its place among torchrun's processes."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import distributed
+
+__all__ = ["Runtime", "start_runtime"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """This process.
+
+    Attributes:
+        device: "cpu" or "cuda:N".
+        rank: Among the processes of the run.
+        world: How many processes there are.
+        dtype: Of the computations under autocast; None: float32 everywhere.
+    """
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+    dtype: torch.dtype | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process evaluates and writes."""
+        return self.rank == 0
+
+    def autocast(self) -> torch.autocast:
+        """Mixed precision where it was asked for."""
+        return torch.autocast(
+            self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
+        )
+
+
+@contextmanager
+def start_runtime(precision: str, threads: int, seed: int) -> Iterator[Runtime]:
+    """Sets up the process; under torchrun joins the others, and leaves them at the end.
+
+    Raises:
+        ValueError: There is no such precision.
+    """
+    if precision not in {"float32", "bfloat16"}:
+        raise ValueError(f'precision is "float32" or "bfloat16", not "{precision}"')
+    if threads:
+        torch.set_num_threads(threads)
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    random.seed(seed + rank)
+    np.random.seed(seed + rank)  # noqa: NPY002 (for libraries that use it)
+    torch.manual_seed(seed + rank)
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if world > 1:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Runtime(device, rank, world, torch.bfloat16 if precision == "bfloat16" else None)
+    finally:
+        if world > 1:
+            distributed.destroy_process_group()
