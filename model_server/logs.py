@@ -39,7 +39,9 @@ class JsonFormatter(logging.Formatter):
 
 def _where(trace: TracebackType | None) -> list[str]:
     # File, line and function only: a message or a local could hold something of a photo.
-    return [f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(trace)]
+    return [
+        f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(trace)
+    ]
 
 
 def set_up_logging(level: str) -> None:

@@ -120,9 +120,7 @@ class LookalikeServer:
         await self._set_health([PHOTO_SERVICE, CELEBRITY_SERVICE], status)
         self._metrics.set_ready(ready=ready)
 
-    async def _set_health(
-        self, services: Sequence[str], status: int
-    ) -> None:
+    async def _set_health(self, services: Sequence[str], status: int) -> None:
         for service in services:
             await self._health.set(service, status)
 

@@ -3,9 +3,10 @@
     python protos/generate.py            write it into protos/
     python protos/generate.py --check    exit 1 where what is committed differs
 
-The generator is grpcio-tools 1.81: the newest whose code both the protobuf 6
-and the protobuf 7 runtime load. It asks for protobuf 6 itself, so it lives in a
-folder of its own (build/generator) and never meets the project's packages.
+The generator (the dependency group "protos") is grpcio-tools 1.81: the newest whose
+code both the protobuf 6 and the protobuf 7 runtime load. It asks for protobuf 6
+itself, so it lives in a folder of its own (build/generator) and never meets the
+project's packages.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from pathlib import Path
 
 PROTOS = Path(__file__).resolve().parent
 TOOLS = PROTOS.parent / "build" / "generator"
-REQUIREMENTS = ("grpcio-tools==1.81.1", "mypy-protobuf==5.1.0", "protobuf==6.33.6")
 
 
 def install_tools(tools: Path = TOOLS) -> None:
@@ -27,7 +27,9 @@ def install_tools(tools: Path = TOOLS) -> None:
     if (tools / "bin" / "protoc-gen-mypy_grpc").exists():
         return
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-warn-conflicts"]
-    subprocess.run([*command, "--target", str(tools), *REQUIREMENTS], check=True)
+    subprocess.run(
+        [*command, "--target", str(tools), "--group", "protos"], check=True, cwd=PROTOS.parent
+    )
 
 
 def generate(destination: Path, tools: Path = TOOLS) -> None:

@@ -1,0 +1,1 @@
+"""Figures of the README, printed by hand: ``python -m benchmarks.serving`` and the like."""

@@ -1,0 +1,102 @@
+"""The plain way, to compare with: a web handler that runs eager torch, one photo at a time.
+
+As student projects do it: decode everything, full-width torchvision ResNet-50 in eager
+mode, a greedy LSTM, and a second eager network for the face. Weights are random, for the
+time a network takes does not depend on them; there is no face detection at all, so the
+comparison flatters this side.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import torch
+from PIL import Image
+
+from training.vision import torchvision_models
+
+__all__ = ["BaselineServer"]
+
+VOCABULARY = 2500
+WORDS = 12
+"""Length of the average caption."""
+
+
+class GreedyLstm(torch.nn.Module):
+    """One LSTM cell and a projection, called word by word."""
+
+    def __init__(self, features: int = 2048, hidden: int = 512) -> None:
+        super().__init__()
+        self.project = torch.nn.Linear(features, hidden)
+        self.embed = torch.nn.Embedding(VOCABULARY, hidden)
+        self.lstm = torch.nn.LSTM(hidden, hidden, batch_first=True)
+        self.words = torch.nn.Linear(hidden, VOCABULARY)
+
+    def forward(self, features: torch.Tensor) -> list[int]:
+        """Greedy words for features of shape (1, 2048)."""
+        inputs, state, caption = self.project(features).unsqueeze(1), None, []
+        for _ in range(WORDS):
+            output, state = self.lstm(inputs, state)
+            word = self.words(output[:, 0]).argmax(1)
+            caption.append(int(word))
+            inputs = self.embed(word).unsqueeze(1)
+        return caption
+
+
+class BaselineServer:
+    """The plain way as an HTTP server on a free port of the loopback."""
+
+    def __init__(self, gallery_size: int) -> None:
+        models = torchvision_models()
+        self._encoder = models.resnet50(weights=None).eval()
+        self._encoder.fc = torch.nn.Identity()
+        self._decoder = GreedyLstm().eval()
+        self._embedder = models.resnet50(weights=None).eval()
+        self._gallery = np.random.default_rng(0).normal(size=(gallery_size, 1000))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def predict(self, data: bytes) -> dict[str, object]:
+        """Everything about one photo, the plain way."""
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        with torch.no_grad():
+            caption = self._decoder(self._encoder(_tensor(image, 224)))
+            face = image.crop((image.width // 4, 0, 3 * image.width // 4, image.height // 2))
+            vector = self._embedder(_tensor(face, 160)).numpy()[0]
+        cosine = self._gallery @ vector / np.linalg.norm(self._gallery, axis=1)
+        return {"caption": caption, "match": int(cosine.argmax())}
+
+    def close(self) -> None:
+        """Stops the server."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        baseline = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = json.dumps(baseline.predict(body)).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_arguments: object) -> None:
+                """Keeps quiet."""
+
+        return Handler
+
+
+def _tensor(image: Image.Image, side: int) -> torch.Tensor:
+    pixels = np.asarray(image.resize((side, side)), dtype=np.float32) / 255.0
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).unsqueeze(0)
