@@ -1,0 +1,1 @@
+"""Face descriptions: labels, geometry, training and evaluation of the ``faces`` captioner."""
