@@ -62,9 +62,10 @@ def settings():
 
 
 @contextlib.asynccontextmanager
-async def serving(settings, analyzer, **channel_options):
-    executor = ThreadPoolExecutor(settings.max_in_flight)
-    photo = PhotoService(analyzer, SimpleNamespace(), executor, Admission(settings.max_in_flight))
+async def serving(settings, analyzer, threads=None):
+    executor = ThreadPoolExecutor(threads or settings.max_in_flight)
+    admission = Admission(settings.max_in_flight)
+    photo = PhotoService(analyzer, SimpleNamespace(), executor, admission)
     services = SimpleNamespace(photo=photo, celebrity=ScriptedCelebrities())
     server = LookalikeServer(settings, services, Metrics())
     port = await server.start()
@@ -75,6 +76,7 @@ async def serving(settings, analyzer, **channel_options):
                 port=port,
                 channel=channel,
                 analyzer=analyzer,
+                admission=admission,
                 photo=photo_pb2_grpc.PhotoServiceStub(channel),
                 celebrity=celebrity_pb2_grpc.CelebrityServiceStub(channel),
             )

@@ -157,15 +157,17 @@ async def test_a_client_that_vanishes_costs_no_more_work(running):
 
 async def test_what_waits_and_is_cancelled_is_never_computed(settings):
     """A call cancelled while it waits for a thread never reaches the pipeline."""
-    settings = settings.model_copy(update={"max_in_flight": 1})
-    async with serving(settings, ScriptedAnalyzer()) as running:
-        running.server  # one thread, two places
-        call = running.photo.AnalyzePhoto(analyze(b"slow one"), timeout=0.2)
-        error = await failure(call)
+    async with serving(settings, ScriptedAnalyzer(), threads=1) as running:
+        first = asyncio.ensure_future(running.photo.AnalyzePhoto(analyze(b"slow")))
+        await asyncio.to_thread(running.analyzer.began.acquire, timeout=5)
+        error = await failure(running.photo.AnalyzePhoto(analyze(b"waiting"), timeout=0.2))
         assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        # The place of the call that was given up is free again: one more is admitted.
+        await wait_for(lambda: running.admission.in_flight == 1)
         running.analyzer.gate.set()
-        assert (await running.photo.AnalyzePhoto(analyze(b"fine"))).caption.text
-        assert running.analyzer.analyzed == [b"fine"]
+        await first
+        assert (await running.photo.AnalyzePhoto(analyze(b"next"))).caption.text
+        assert running.analyzer.analyzed == [b"slow", b"next"]
 
 
 async def test_stream_answers_in_order_and_survives_a_bad_photo(running):

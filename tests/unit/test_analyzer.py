@@ -18,7 +18,7 @@ STAGES = {"decode", "caption", "detect", "embed", "search", "describe", "total"}
 def photo(width=320, height=240, seed=0):
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, "PNG")
+    Image.fromarray(noise).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
