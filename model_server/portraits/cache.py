@@ -141,6 +141,7 @@ class PortraitCache:
             try:
                 file.write(data)
                 file.close()
+                os.utime(file.name, (self._now(), self._now()))
                 os.replace(file.name, target)  # noqa: PTH105 - Path has no other atomic name for it
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
