@@ -21,7 +21,14 @@ from training.dataset import CaptionedPhotos
 from training.features import FeatureCache
 from training.photos import Photos
 
-__all__ = ["Batch", "CachedFeatures", "LivePhotos", "PhotoSource", "encode_captions", "epoch_batches"]
+__all__ = [
+    "Batch",
+    "CachedFeatures",
+    "LivePhotos",
+    "PhotoSource",
+    "encode_captions",
+    "epoch_batches",
+]
 
 
 Item = TypeVar("Item")
@@ -81,9 +88,13 @@ class LivePhotos:
 
     def read(self, names: Sequence[str], rng: random.Random | None) -> Tensor:
         """Float32, shape (N, 3, H, W)."""
-        return torch.from_numpy(np.stack([self._view(self._photos.open(name), rng) for name in names]))
+        return torch.from_numpy(
+            np.stack([self._view(self._photos.open(name), rng) for name in names])
+        )
 
-    def _view(self, image: Image, rng: random.Random | None) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _view(
+        self, image: Image, rng: random.Random | None
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         if rng is None:
             return preprocess(image, self._preprocessing)
         height, width = image.shape[:2]
@@ -115,7 +126,10 @@ def encode_captions(
 
 
 def collate(
-    names: Sequence[str], pixels: Tensor, captions: Mapping[str, Sequence[Sequence[int]]], rng: random.Random
+    names: Sequence[str],
+    pixels: Tensor,
+    captions: Mapping[str, Sequence[Sequence[int]]],
+    rng: random.Random,
 ) -> Batch:
     """Puts photos and captions together.
 

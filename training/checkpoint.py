@@ -74,9 +74,9 @@ def save_checkpoint(file: Path, content: dict[str, Any]) -> None:
     os.replace(partial, file)  # noqa: PTH105 (atomic, also over an existing file)
 
 
-def load_model(file: Path, vocabulary: Vocabulary | None = None) -> tuple[
-    ImageCaptioningModel, Vocabulary, Preprocessing, TrainConfig, dict[str, Any]
-]:
+def load_model(
+    file: Path, vocabulary: Vocabulary | None = None
+) -> tuple[ImageCaptioningModel, Vocabulary, Preprocessing, TrainConfig, dict[str, Any]]:
     """Makes the model of a checkpoint, in evaluation mode.
 
     Args:

@@ -33,7 +33,9 @@ class _Vector:
 
     __slots__ = ("bigrams", "norms", "weights")
 
-    def __init__(self, counts: Counter[Ngram], frequencies: Mapping[Ngram, float], log_documents: float) -> None:
+    def __init__(
+        self, counts: Counter[Ngram], frequencies: Mapping[Ngram, float], log_documents: float
+    ) -> None:
         self.weights = {
             ngram: count * (log_documents - frequencies.get(ngram, 0.0))
             for ngram, count in counts.items()
@@ -70,7 +72,9 @@ class CiderReward:
     def _vector(self, counts: Counter[Ngram]) -> _Vector:
         return _Vector(counts, self._frequencies, self._log_documents)
 
-    def __call__(self, names: Sequence[str], captions: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+    def __call__(
+        self, names: Sequence[str], captions: Sequence[Sequence[int]]
+    ) -> npt.NDArray[np.float32]:
         """CIDEr-D of each caption for the photo of that name: float32, shape (N,), 0 to 10."""
         return np.array(
             [self._score(name, tokens) for name, tokens in zip(names, captions, strict=True)],

@@ -119,7 +119,9 @@ def read_captions(file: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def load_dataset(photos: Photos, captions: Path, *, compare_pictures: bool = False) -> CaptionedPhotos:
+def load_dataset(
+    photos: Photos, captions: Path, *, compare_pictures: bool = False
+) -> CaptionedPhotos:
     """Joins photos and captions; what does not fit is left out and reported.
 
     Args:
@@ -156,9 +158,7 @@ def load_dataset(photos: Photos, captions: Path, *, compare_pictures: bool = Fal
             pictures.setdefault(digest, name)
     report.photos = len(found)
     report.captions = sum(len(texts) for texts in found.values())
-    return CaptionedPhotos(
-        photos, {name: tuple(texts) for name, texts in found.items()}, report
-    )
+    return CaptionedPhotos(photos, {name: tuple(texts) for name, texts in found.items()}, report)
 
 
 def check_leakage(train: CaptionedPhotos, held_out: CaptionedPhotos) -> None:
@@ -184,7 +184,9 @@ def _picture_digest(photos: Photos, name: str) -> str:
     return hashlib.sha256(photos.read(name)).hexdigest()
 
 
-def references(dataset: CaptionedPhotos, names: Sequence[str] | None = None) -> dict[str, list[str]]:
+def references(
+    dataset: CaptionedPhotos, names: Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """Tokenised captions, words joined by spaces, as the metrics take them."""
     return {
         name: [" ".join(tokenize(caption)) for caption in dataset.captions[name]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from training.vision import torchvision_models
 
 __all__ = ["ENCODERS", "EncoderSpec", "build_encoder"]
 
-_IMAGENET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
-_SYMMETRIC = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}
+_IMAGENET = Preprocessing(224, 224, "RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_SYMMETRIC = Preprocessing(299, 299, "RGB", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class EncoderSpec:
 
     build: Callable[[str], nn.Module]
     channels: int
-    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(**_IMAGENET))
+    preprocessing: Preprocessing = _IMAGENET
     weights: tuple[str, ...] = ("imagenet", "none")
 
 
@@ -113,12 +113,8 @@ ENCODERS: Mapping[str, EncoderSpec] = {
     ),
     "densenet201": EncoderSpec(_densenet201, 1920),
     "vgg16": EncoderSpec(_vgg16, 512),
-    "inception_v3": EncoderSpec(
-        _timm("inception_v3"), 2048, Preprocessing(299, 299, "RGB", **_SYMMETRIC)
-    ),
-    "xception": EncoderSpec(
-        _timm("legacy_xception"), 2048, Preprocessing(299, 299, "RGB", **_SYMMETRIC)
-    ),
+    "inception_v3": EncoderSpec(_timm("inception_v3"), 2048, _SYMMETRIC),
+    "xception": EncoderSpec(_timm("legacy_xception"), 2048, _SYMMETRIC),
     "efficientnet-lite2": EncoderSpec(
         _efficientnet_lite2,
         1280,

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,10 @@ class FeatureCache:
         """
         rows = [self.rows[name] for name in names]
         return np.stack(
-            [self.features[row, view] for row, view in zip(rows, views or [0] * len(rows), strict=True)]
+            [
+                self.features[row, view]
+                for row, view in zip(rows, views or [0] * len(rows), strict=True)
+            ]
         )
 
 
@@ -73,6 +77,7 @@ def cache_features(
     mirrored: bool = True,
     batch: int = 32,
     device: str = "cpu",
+    dtype: torch.dtype | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FeatureCache:
     """Computes what is not there yet; goes on where an earlier, killed run stopped.
@@ -86,6 +91,7 @@ def cache_features(
         mirrored: Whether to keep the mirrored photo's features as well.
         batch: Photos at a time.
         device: To compute on.
+        dtype: Of the computations under autocast; None: float32.
         progress: Called with the number of photos done.
     """
     views = 2 if mirrored else 1
@@ -97,13 +103,15 @@ def cache_features(
     network = network.eval().to(device)
     done_file = own / "done"
     done = int(done_file.read_text()) if done_file.exists() else 0
-    store: npt.NDArray[np.float16] | None = None
+    store: Any = None
     if done:
         store = np.lib.format.open_memmap(own / "features.npy", mode="r+")
     while done < len(names):
         chosen = names[done : done + batch]
         pixels = np.stack([preprocess(photos.open(name), preprocessing) for name in chosen])
-        found = _run(network, pixels, device, mirrored=mirrored)
+        images = torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
+            found = _run(network, images, mirrored=mirrored)
         if store is None:
             shape = (len(names), views, *found.shape[2:])
             store = np.lib.format.open_memmap(
@@ -123,10 +131,7 @@ def cache_features(
     return FeatureCache(own)
 
 
-def _run(
-    network: nn.Module, pixels: npt.NDArray[np.float32], device: str, *, mirrored: bool
-) -> HalfArray:
-    images = torch.from_numpy(pixels).to(device)
+def _run(network: nn.Module, images: torch.Tensor, *, mirrored: bool) -> HalfArray:
     with torch.inference_mode():
         found = [network(images)]
         if mirrored:

@@ -22,9 +22,7 @@ class History:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self._folder = folder
-        self._writer: Any = SummaryWriter(  # type: ignore[no-untyped-call]
-            str(folder / "tensorboard"), purge_step=len(entries)
-        )
+        self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=len(entries))
 
     def write(self, entries: Sequence[Mapping[str, Any]], captions: Mapping[str, str]) -> None:
         """Adds the last entry; ``captions`` are those of the held-out photos."""

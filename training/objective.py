@@ -89,7 +89,7 @@ def sample_captions(
         with torch.no_grad():
             allowed = log_probs.detach().clone()
             allowed[:, [PAD, START, UNKNOWN]] = -torch.inf
-            drawn = torch.distributions.Categorical(logits=allowed).sample()
+            drawn = torch.multinomial(allowed.softmax(-1), 1).squeeze(1)
         chosen = log_probs.gather(1, drawn.unsqueeze(1)).squeeze(1)
         token = drawn.masked_fill(done, PAD)
         words.append(token)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import distributed, nn
 
-__all__ = ["Runtime", "start_runtime"]
+__all__ = ["Runtime", "start_runtime", "to_channels_last"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class Runtime:
         return torch.autocast(
             self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
         )
+
+
+def to_channels_last(module: nn.Module) -> None:
+    """Stores convolutions' weights the way in which CPUs and tensor cores read them fastest."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model_server.captioning.networks import ImageCaptioningModel, build_decoder
@@ -41,7 +41,7 @@ from training.features import FeatureCache, cache_features
 from training.history import History
 from training.metrics import score_captions
 from training.objective import CaptionLoss, rows_of, sample_captions
-from training.runtime import Runtime, start_runtime
+from training.runtime import Runtime, start_runtime, to_channels_last
 
 __all__ = ["NonFiniteLossError", "Trainer", "train"]
 
@@ -85,6 +85,7 @@ class Trainer:
         config: TrainConfig,
         data: CaptionedPhotos,
         held_out: CaptionedPhotos,
+        *,
         runtime: Runtime,
         cache: Path | None = None,
     ) -> None:
@@ -100,6 +101,7 @@ class Trainer:
         self.live = bool(config.fine_tune)
         self._choose_trained()
         self.model.to(runtime.device)
+        to_channels_last(self.model.encoder)
         self.captions = encode_captions(data, self.vocabulary, config.max_length)
         self.references = references(held_out)
         self.source, self.held_out_source = self._sources(cache or folder / "features")
@@ -149,19 +151,22 @@ class Trainer:
         )
 
     def _cached(self, split: CaptionedPhotos, folder: Path, *, mirrored: bool) -> FeatureCache:
-        make = lambda: cache_features(  # noqa: E731
-            split.photos,
-            sorted(split.names),
-            self.model.encoder,
-            self.preprocessing,
-            folder,
-            mirrored=mirrored,
-            device=str(self.runtime.device),
-        )
+        def make() -> FeatureCache:
+            return cache_features(
+                split.photos,
+                sorted(split.names),
+                self.model.encoder,
+                self.preprocessing,
+                folder,
+                mirrored=mirrored,
+                device=str(self.runtime.device),
+                dtype=self.runtime.dtype,
+            )
+
         if self.runtime.world > 1:  # one process computes, the others wait and read
             if self.runtime.leads:
                 make()
-            torch.distributed.barrier()
+            distributed.barrier()
         return make()
 
     def _make_optimizer(self) -> torch.optim.AdamW:
@@ -225,8 +230,11 @@ class Trainer:
                 self._finish_epoch(entry)
             if self.runtime.world > 1:
                 # Everybody must agree on whether to stop.
-                best = torch.tensor([self.progress.best, float(self.progress.best_epoch)])
-                torch.distributed.broadcast(best.to(self.runtime.device), 0)
+                best = torch.tensor(
+                    [self.progress.best, float(self.progress.best_epoch)],
+                    device=self.runtime.device,
+                )
+                distributed.broadcast(best, 0)
                 self.progress.best, self.progress.best_epoch = float(best[0]), int(best[1])
         if self.history:
             self.history.close()
@@ -408,6 +416,7 @@ def train(
     config: TrainConfig,
     data: CaptionedPhotos,
     held_out: CaptionedPhotos,
+    *,
     cache: Path | None = None,
     watch: Callable[[Trainer], None] | None = None,
 ) -> Progress:
@@ -422,7 +431,7 @@ def train(
         watch: Called with the trainer before it starts.
     """
     with start_runtime(config.precision, config.threads, config.seed) as runtime:
-        trainer = Trainer(folder, config, data, held_out, runtime, cache)
+        trainer = Trainer(folder, config, data, held_out, runtime=runtime, cache=cache)
         if watch:
             watch(trainer)
         return trainer.run()

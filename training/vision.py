@@ -34,7 +34,7 @@ def torchvision_models() -> Any:
     except RuntimeError as error:
         if "torchvision::" not in str(error) or _library is not None:
             raise
-        _library = torch.library.Library("torchvision", "DEF")
+        _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for schema in _SCHEMAS:
             _library.define(schema)
         import torchvision.models

@@ -163,6 +163,9 @@ class LSTMDecoder(nn.Module):
         dropout: On embeddings and before the output layer.
     """
 
+    start_only: tuple[str, ...] = ()
+    """Parts of the memory that only :meth:`initial_state` reads."""
+
     def __init__(
         self, vocabulary: int, features: int, hidden: int = 512, dropout: float = 0.5
     ) -> None:
@@ -231,6 +234,8 @@ class LSTMDecoder(nn.Module):
 class PooledLSTMDecoder(LSTMDecoder):
     """Show and Tell (Vinyals et al. 2015): the LSTM reads the pooled photo, then the words."""
 
+    start_only = ("pooled",)
+
     def initial_state(self, memory: Mapping[str, Tensor]) -> State:
         """The state after the LSTM has read the photo."""
         zero = torch.zeros_like(memory["pooled"]).unsqueeze(0)
@@ -259,6 +264,8 @@ class AttentionLSTMDecoder(LSTMDecoder):
     Vaswani et al. 2017), and what both say goes through a gate (Huang et al. 2019). Attention
     does not feed back into the LSTM, so that teacher forcing runs all steps at once.
     """
+
+    start_only = ("start",)
 
     def __init__(
         self,
