@@ -15,7 +15,7 @@ from model_server.portraits.google import END_OF_SERVICE, DailyBudget, GooglePro
 from model_server.portraits.wikimedia import WikimediaProvider
 from model_server.settings import ServerSettings
 
-__all__ = ["build_portrait_chain"]
+__all__ = ["build_portraits"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _FREE_GOOGLE_SEARCHES = 100  # a day
 _REMOTE_TIMEOUT_S = 5.0
 
 
-def build_portrait_chain(settings: ServerSettings, pictures: PictureStore) -> PortraitChain:
+def build_portraits(settings: ServerSettings, pictures: PictureStore) -> PortraitChain:
     """The chain: gallery, Wikimedia where a contact is set, Google where a key is, name card.
 
     Args:

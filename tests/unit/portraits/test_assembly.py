@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_server.portraits import PortraitSource, build_portrait_chain
+from model_server.portraits import PortraitSource, build_portraits
 from model_server.settings import ServerSettings
 
 
@@ -30,7 +30,7 @@ def settings(tmp_path, web):
 
 async def test_without_settings_nobody_outside_is_asked(settings, web, someone):
     """Neither Wikimedia without a contact nor Google without a key."""
-    chain = build_portrait_chain(settings(), NoPictures())
+    chain = build_portraits(settings(), NoPictures())
     portrait = await chain.get(someone())
     await chain.close()
     assert portrait.source is PortraitSource.CARD
@@ -44,7 +44,7 @@ async def test_the_places_are_asked_in_order(settings, web, answer, someone, jpe
         {"items": [{"image": {"thumbnailLink": f"{web.url}/t.jpg"}}]}
     )
     web.routes["/t.jpg"] = answer.jpeg(jpeg())
-    chain = build_portrait_chain(
+    chain = build_portraits(
         settings(contact="ops@example.org", google_api_key="key", google_cx="cx"), NoPictures()
     )
     portrait = await chain.get(someone(), 330)
@@ -59,7 +59,7 @@ async def test_the_places_are_asked_in_order(settings, web, answer, someone, jpe
 async def test_when_everything_is_down_there_is_a_card(settings, web, someone):
     """The caller never learns of outages."""
     web.close()
-    chain = build_portrait_chain(
+    chain = build_portraits(
         settings(contact="ops@example.org", google_api_key="key", google_cx="cx"), NoPictures()
     )
     portrait = await chain.get(someone())
