@@ -37,7 +37,9 @@ class FaceMesh:
         [(self._input, shape)] = session.input_shapes.items()
         self._side = shape[1]
 
-    def measure(self, image: Image, box_xyxy: FloatArray, eyes: FloatArray) -> tuple[FloatArray, float]:
+    def measure(
+        self, image: Image, box_xyxy: FloatArray, eyes: FloatArray
+    ) -> tuple[FloatArray, float]:
         """Finds the points of one face.
 
         Args:

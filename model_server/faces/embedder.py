@@ -1,0 +1,83 @@
+"""Turns faces into unit vectors whose cosine says how alike they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model_server.analysis import Detection, FloatArray, Image
+from model_server.bundle import Bundle
+from model_server.engines import Engine
+from model_server.errors import BundleError
+from model_server.faces.alignment import align_face
+from model_server.imaging import Preprocessing, preprocess
+
+__all__ = ["FaceEmbedder"]
+
+
+class FaceEmbedder:
+    """The embedder of a bundle. Thread-safe.
+
+    Args:
+        bundle: Of kind "face_embedder".
+        engine: Runs its network.
+
+    Attributes:
+        version: Stored with every embedding: those of two versions cannot be compared.
+        dimension: D.
+    """
+
+    KIND = "face_embedder"
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self.version = bundle.version
+        self.dimension = int(bundle.read("dimension"))
+        self._preprocessing = Preprocessing.from_manifest(bundle.read("preprocessing"))
+        self._template = np.array(bundle.read("template"), np.float32)
+        self._flip = bool(bundle.read("flip"))
+        if self._template.shape != (5, 2):
+            raise BundleError(f'{bundle.name}: "template" is not five points')
+        self._session = engine.load(bundle.file("network.xml"))
+        [self._input] = self._session.input_shapes
+
+    def align(self, image: Image, landmarks: FloatArray) -> Image:
+        """The face as the network wants it, RGB uint8.
+
+        Args:
+            image: RGB uint8.
+            landmarks: Shape (5, 2), pixels of the image.
+        """
+        size = (self._preprocessing.width, self._preprocessing.height)
+        return align_face(image, landmarks, self._template, size)
+
+    def embed(self, image: Image, detections: Sequence[Detection]) -> FloatArray:
+        """Embeds the faces of an image.
+
+        Returns:
+            Unit rows, shape (N, D).
+        """
+        return self.embed_aligned([self.align(image, face.landmarks) for face in detections])
+
+    def embed_aligned(self, faces: Sequence[Image]) -> FloatArray:
+        """Embeds faces that :meth:`align` made.
+
+        Returns:
+            Unit rows, shape (N, D).
+        """
+        vectors = np.zeros((len(faces), self.dimension), np.float32)
+        for row, face in enumerate(faces):
+            vectors[row] = self._embed_one(face)
+        return vectors
+
+    def _embed_one(self, face: Image) -> FloatArray:
+        vector = self._run(face)
+        if self._flip:
+            vector = vector + self._run(face[:, ::-1])
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+    def _run(self, face: Image) -> FloatArray:
+        [output] = self._session.run(
+            {self._input: preprocess(face, self._preprocessing)[None]}
+        ).values()
+        return output[0] / max(float(np.linalg.norm(output)), 1e-12)

@@ -1,0 +1,1 @@
+"""The face embedder: converting dlib's network, training our own, measuring both."""
