@@ -31,6 +31,11 @@ class Slot:
         """Marks the end of the wait."""
         self.began = time.perf_counter()
 
+    @property
+    def waited_ms(self) -> float:
+        """Milliseconds between admission and the beginning of the work."""
+        return ((self.began or time.perf_counter()) - self.admitted) * 1000
+
 
 class Admission:
     """Counts what is being worked on or waits, and turns away what is too much.

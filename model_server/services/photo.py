@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError, Executor
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -22,6 +23,7 @@ from model_server.analysis import (
 )
 from model_server.analyzer import AnalyzeOptions, Analyzer
 from model_server.errors import InvalidRequestError, LookalikeError, status_code
+from model_server.metrics import Metrics
 
 __all__ = ["PhotoService"]
 
@@ -31,6 +33,7 @@ STREAM_AHEAD = 4
 """Photos of one stream that are worked on at the same time."""
 
 T = TypeVar("T")
+R = TypeVar("R", Analysis, Comparison)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -50,6 +53,7 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         celebrities: For what the matches say of a celebrity beside its id.
         executor: Runs the pipeline; as many threads as photos are worked on at once.
         admission: Says how many photos may wait.
+        metrics: Told how long each stage took.
     """
 
     def __init__(
@@ -58,11 +62,13 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         celebrities: CelebrityLookup,
         executor: Executor,
         admission: Admission,
+        metrics: Metrics,
     ) -> None:
         self._analyzer = analyzer
         self._celebrities = celebrities
         self._executor = executor
         self._admission = admission
+        self._metrics = metrics
 
     async def AnalyzePhoto(
         self, request: photo_pb2.AnalyzePhotoRequest, context: Context
@@ -176,7 +182,7 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
             processing_info=_processing_info(analysis),
         )
 
-    async def _run(self, work: Callable[[Callable[[], bool]], T]) -> T:
+    async def _run(self, work: Callable[[Callable[[], bool]], R]) -> R:
         """Runs blocking work in the executor; gives it up when the call is cancelled.
 
         Raises:
@@ -185,16 +191,20 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         with self._admission.admit() as slot:
             cancelled = threading.Event()
 
-            def begin() -> T:
+            def begin() -> R:
                 slot.begin()
                 return work(cancelled.is_set)
 
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._executor, begin)
+                loop = asyncio.get_running_loop()
+                result = await loop.run_in_executor(self._executor, begin)
             except CancelledError as error:
                 raise asyncio.CancelledError from error
             finally:
                 cancelled.set()
+        timings = {"queue": slot.waited_ms, **result.timings_ms}
+        self._metrics.observe_stages(timings)
+        return replace(result, timings_ms=timings)
 
     def _face(self, face: FaceAnalysis) -> photo_pb2.Face:
         return photo_pb2.Face(

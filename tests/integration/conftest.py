@@ -65,7 +65,7 @@ def settings():
 async def serving(settings, analyzer, threads=None):
     executor = ThreadPoolExecutor(threads or settings.max_in_flight)
     admission = Admission(settings.max_in_flight)
-    photo = PhotoService(analyzer, SimpleNamespace(), executor, admission)
+    photo = PhotoService(analyzer, SimpleNamespace(), executor, admission, Metrics())
     services = SimpleNamespace(photo=photo, celebrity=ScriptedCelebrities())
     server = LookalikeServer(settings, services, Metrics())
     port = await server.start()

@@ -1,0 +1,99 @@
+"""What the services work with: models, gallery, portraits; loaded once, closed once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from model_server.admission import Admission
+from model_server.analyzer import Analyzer, Models
+from model_server.deferred import Deferred
+from model_server.gallery.gallery import Gallery
+from model_server.metrics import Metrics
+from model_server.models import close_models, load_models, warm_up
+from model_server.portraits.assembly import build_portraits
+from model_server.portraits.chain import PortraitChain
+from model_server.services.celebrity import CelebrityService
+from model_server.services.photo import PhotoService
+from model_server.settings import ServerSettings
+
+__all__ = ["Backend"]
+
+log = logging.getLogger(__name__)
+
+
+class Backend:
+    """Builds the services at once; what they work with comes with :meth:`load`.
+
+    Args:
+        settings: Of the server.
+        metrics: Told of stages, batches and photos in flight.
+    """
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._models: Models | None = None
+        self._analyzer: Deferred[Analyzer] = Deferred()
+        self._gallery: Deferred[Gallery] = Deferred()
+        self._portraits: Deferred[PortraitChain] = Deferred()
+        # More threads than cores: while one waits for a shared step of the decoder, or
+        # for Python, another keeps the core busy.
+        self.executor = ThreadPoolExecutor(2 * settings.threads, thread_name_prefix="photo")
+        admission = Admission(settings.max_in_flight)
+        metrics.watch_in_flight(lambda: admission.in_flight)
+        self.photo = PhotoService(
+            self._analyzer.proxy, self._gallery.proxy, self.executor, admission, metrics
+        )
+        self.celebrity = CelebrityService(
+            self._gallery.proxy, self._analyzer.proxy, self._portraits.proxy
+        )
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """The pipeline.
+
+        Raises:
+            NotReadyError: :meth:`load` has not finished.
+        """
+        return self._analyzer.get()
+
+    def load(self) -> None:
+        """Loads models and gallery; blocks for a few seconds.
+
+        Raises:
+            BundleError: A model's files are missing or damaged.
+            GalleryMismatchError: The gallery was made with another embedder.
+            GalleryUnavailableError: The database cannot be opened.
+        """
+        started = time.perf_counter()
+        models = load_models(self._settings.bundles_dir, self._settings.threads, self._metrics)
+        self._models = models
+        warm_up(models)
+        gallery = Gallery.open(
+            self._settings.gallery_url,
+            seed=self._settings.bundles_dir / "gallery",
+            embedder_version=models.embedder.version,
+        )
+        self._gallery.set(gallery)
+        self._portraits.set(build_portraits(self._settings, gallery))
+        self._analyzer.set(
+            Analyzer(models, gallery, self._settings.image_limits, self._settings.threads)
+        )
+        log.info(
+            "loaded",
+            extra={
+                "seconds": round(time.perf_counter() - started, 2),
+                "models": [
+                    models.detector.version,
+                    models.embedder.version,
+                    models.photos.version,
+                    models.faces.version,
+                ],
+            },
+        )
+
+    async def close(self) -> None:
+        """Frees threads, connections and the database."""
+        self.executor.shutdown()
