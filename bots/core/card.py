@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import colorsys
 import functools
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +24,7 @@ _FAINT = (122, 112, 128)
 _ACCENT = (196, 61, 92)
 _TRACK = (238, 226, 228)
 _WHITE = (255, 255, 255)
-_TILE = (226, 217, 222)
+_NON_JOINER = "\u200c"  # initials must not join where letters do
 
 _MARGIN = 40
 _GAP = 24
@@ -66,13 +68,13 @@ def draw_card(rows: Sequence[CardRow], *, word: str = "", credits_: Sequence[str
     Args:
         rows: One for each face, at least one; up to two stand below each other, more in
             two columns.
-        word: "Likeness" in the asker's language, written under the score.
+        word: "Likeness" in the asker's language, written under a score that has room for it.
         credits_: Whom to credit for the portraits, one line each.
     """
     columns = 1 if len(rows) <= 2 else 2
     cell = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP * 2) // columns
     side = (cell - _GAP) // 2 if len(rows) == 1 or columns == 2 else 300
-    label = 92 if columns == 1 else 72
+    label = 76 if columns == 1 else 52
     count = -(-len(rows) // columns)
     step = side + label + (_GAP if columns == 2 or count > 1 else 0)
     card, draw, foot = _blank(count * step + _MARGIN, credits_)
@@ -110,7 +112,7 @@ def draw_matches(
     for index, match in enumerate(matches):
         left = right + (index % columns) * (side + _GAP)
         top = _MARGIN + (index // columns) * step
-        _paste_tile(card, match.portrait, match.name, (left, top), side)
+        _paste_portrait(card, match, (left, top), side)
         _draw_number(card, (left + 8, top + 8), first + index, size=30)
         center = left + side / 2
         name, font = fit_text(match.name, side + _GAP - 6, 20, bold=True)
@@ -124,14 +126,11 @@ def draw_matches(
 def draw_comparison(first: bytes, second: bytes, likeness: float, *, word: str = "") -> bytes:
     """JPEG of two faces and how alike they are (0..100)."""
     side = (WIDTH - 2 * _MARGIN - _GAP) // 2
-    card, draw, foot = _blank(side + 60 + _MARGIN, ())
+    card, draw, foot = _blank(side + 24 + _MARGIN, ())
     for index, face in enumerate((first, second)):
         _paste_tile(card, face, "", (_MARGIN + index * (side + _GAP), _MARGIN), side)
     center = (WIDTH // 2, _MARGIN + side // 2)
-    _draw_ring(card, center, 64, likeness)
-    if word:
-        lines, font = fit_text(word, WIDTH / 2, 24)
-        draw.text((WIDTH / 2, _MARGIN + side + 36), lines[0], _FAINT, font, anchor="mm")
+    _draw_ring(card, center, 72, likeness, word)
     _draw_foot(draw, foot, ())
     return _encode(card)
 
@@ -156,20 +155,15 @@ def _draw_pair(
         _paste_tile(card, None, "?", (right, top), side)
         return
     match = row.match
-    _paste_tile(card, match.portrait, match.name, (right, top), side)
-    radius = max(38, round(side * 0.145))
-    _draw_ring(card, (left + side + _GAP // 2, top + side - radius - 14), radius, match.likeness)
-    lines, font = fit_text(match.name, side, round(12 + side * 0.05), bold=True, lines=2)
-    step = font.size * 1.18
-    y = top + side + 12 + step / 2
-    for line in lines:
-        draw.text((right + side / 2, y), line, _INK, font, anchor="mm")
-        y += step
-    if word:
-        shown, small = fit_text(word, side, round(10 + side * 0.025))
-        draw.text(
-            (left + side / 2, top + side + 12 + step / 2), shown[0], _FAINT, small, anchor="mm"
-        )
+    _paste_portrait(card, match, (right, top), side)
+    radius = max(38, round(side * 0.16))
+    _draw_ring(
+        card, (left + side + _GAP // 2, top + side - radius - 14), radius, match.likeness, word
+    )
+    width = 2 * side + _GAP
+    lines, font = fit_text(match.name, width, round(14 + side * 0.05), bold=True)
+    center = (left + width / 2, top + side + 14 + font.size * 0.6)
+    draw.text(center, lines[0] if lines else "", _INK, font, anchor="mm")
 
 
 def _paste_tile(
@@ -177,9 +171,19 @@ def _paste_tile(
 ) -> None:
     """A picture cut to a square with round corners."""
     picture = _square(content, side) if content else None
-    if picture is None:
-        picture = _initials_tile(name, side)
-    card.paste(picture, place, _corners(side, max(12, side // 14)))
+    card.paste(picture or _initials_tile(name, side), place, _corners(side, max(12, side // 14)))
+
+
+def _paste_portrait(card: Image.Image, match: CardMatch, place: tuple[int, int], side: int) -> None:
+    """As :func:`_paste_tile`, but what was cut is remembered: it is nobody's own photo."""
+    picture = _portrait(match.portrait, side) if match.portrait else None
+    tile = picture or _initials_tile(match.name, side)
+    card.paste(tile, place, _corners(side, max(12, side // 14)))
+
+
+@functools.lru_cache(maxsize=48)
+def _portrait(content: bytes, side: int) -> Image.Image | None:
+    return _square(content, side)
 
 
 def _square(content: bytes, side: int) -> Image.Image | None:
@@ -201,13 +205,17 @@ def _square(content: bytes, side: int) -> Image.Image | None:
     return picture.resize((side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=64)
 def _initials_tile(name: str, side: int) -> Image.Image:
-    tile = Image.new("RGB", (side, side), _TILE)
+    """Initials on a ground whose hue depends on the name alone."""
+    hue = zlib.crc32(name.encode()) % 360 / 360
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.62, 0.28)
+    tile = Image.new("RGB", (side, side), (round(red * 255), round(green * 255), round(blue * 255)))
     words = [word for word in name.split() if word[0].isalnum()] or ["?"]
-    letters = words[0][0] + (words[-1][0] if len(words) > 1 else "")
-    font = font_for(letters, side // 3, bold=True)
-    ImageDraw.Draw(tile).text((side / 2, side / 2), letters, _WHITE, font, anchor="mm")
+    letters = [word[0] for word in (words[:1] if len(words) == 1 else (words[0], words[-1]))]
+    text = ("" if name.isascii() else _NON_JOINER).join(letters)
+    font = font_for(text, side // 3, bold=True)
+    ImageDraw.Draw(tile).text((side / 2, side / 2), text, _WHITE, font, anchor="mm")
     return tile
 
 
@@ -219,15 +227,17 @@ def _corners(side: int, radius: int) -> Image.Image:
     return mask.resize((side, side), Image.Resampling.BOX)
 
 
-def _draw_ring(card: Image.Image, center: tuple[int, int], radius: int, likeness: float) -> None:
+def _draw_ring(
+    card: Image.Image, center: tuple[int, int], radius: int, likeness: float, word: str = ""
+) -> None:
     """The score in a ring that is filled as far as the score goes."""
-    likeness = min(max(likeness, 0.0), 100.0)
-    ring = _ring(radius, round(likeness))
+    shown = round(min(max(likeness, 0.0), 100.0))
+    ring = _ring(radius, shown, word if radius >= 60 else "")
     card.paste(ring, (center[0] - radius, center[1] - radius), ring)
 
 
 @functools.lru_cache(maxsize=256)
-def _ring(radius: int, likeness: int) -> Image.Image:
+def _ring(radius: int, likeness: int, word: str) -> Image.Image:
     scale = 3
     side = radius * 2 * scale
     ring = Image.new("RGBA", (side, side))
@@ -239,9 +249,13 @@ def _ring(radius: int, likeness: int) -> Image.Image:
     if likeness:
         draw.arc(box, -90, -90 + 3.6 * likeness, _ACCENT, thick)
     ring = ring.resize((radius * 2, radius * 2), Image.Resampling.BOX)
+    draw = ImageDraw.Draw(ring)
     text = str(likeness)
-    font = _digits(text, round(radius * 0.72))
-    ImageDraw.Draw(ring).text((radius, radius), text, _INK, font, anchor="mm")
+    y = radius - (radius * 0.12 if word else 0)
+    draw.text((radius, y), text, _INK, _digits(text, round(radius * 0.72)), anchor="mm")
+    if word:
+        lines, font = fit_text(word, radius * 1.25, round(radius * 0.24), smallest=9)
+        draw.text((radius, radius * 1.38), lines[0], _FAINT, font, anchor="mm")
     return ring
 
 
