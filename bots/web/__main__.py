@@ -1,0 +1,63 @@
+"""The web bot's process: ``python -m bots.web`` or ``lookalike-web``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+from pydantic import ValidationError
+
+from bots.web.app import create_app
+from bots.web.live import MAX_FRAME_BYTES
+from bots.web.settings import WebSettings
+
+__all__ = ["main"]
+
+DRAIN_S = 10
+"""Seconds that running requests get at the end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="lookalike-web",
+        description="The Lookalike web page and REST endpoints. All settings: see the README.",
+    )
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    options = parser.parse_args(arguments)
+    try:
+        settings = WebSettings.load()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(part) for part in problem["loc"]) or "settings"
+            print(f"LOOKALIKE_{name.upper()}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    proxies = settings.web_trusted_proxies
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=options.host or settings.web_host,
+            port=settings.web_port if options.port is None else options.port,
+            log_level=settings.log_level.lower(),
+            # Who looked at what when is nobody's business; /metrics has the counts.
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies or None,
+            ws_max_size=MAX_FRAME_BYTES,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
