@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,9 @@ class Trainer:
         LeakageError: A held-out photo is among those to learn from.
         ValueError: The folder holds a run of another configuration or vocabulary.
     """
+
+    select_by = "cider"
+    """The held-out score by which the best epoch is chosen."""
 
     def __init__(
         self,
@@ -348,12 +351,11 @@ class Trainer:
     def _finish_epoch(self, entry: dict[str, Any]) -> None:
         self.average.swap(self.model)
         captions = self.caption_held_out()
-        words = {name: " ".join(text.split()) for name, text in captions.items()}
-        scores = score_captions(self.references, words)
-        entry |= {name: round(value, 4) for name, value in scores.metrics.items()}
-        better = scores.metrics["cider"] > self.progress.best
+        metrics = self.score_held_out(captions)
+        entry |= {name: round(value, 4) for name, value in metrics.items()}
+        better = metrics[self.select_by] > self.progress.best
         if better:
-            self.progress.best = scores.metrics["cider"]
+            self.progress.best = metrics[self.select_by]
             self.progress.best_epoch = entry["epoch"]
             save_checkpoint(self.folder / "best.pt", self._content(weights_only=True))
         self.average.swap(self.model)
@@ -362,6 +364,11 @@ class Trainer:
         if self.history:
             self.history.write(self.progress.history, captions)
         _log.info("%s%s", json.dumps(entry), " *" if better else "")
+
+    def score_held_out(self, captions: Mapping[str, str]) -> Mapping[str, float]:
+        """Scores of captions of the held-out photos; the best epoch has the best ``select_by``."""
+        words = {name: " ".join(text.split()) for name, text in captions.items()}
+        return score_captions(self.references, words).metrics
 
     def _content(self, *, weights_only: bool) -> dict[str, Any]:
         content: dict[str, Any] = {
