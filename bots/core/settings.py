@@ -29,9 +29,10 @@ class NsfwPolicy(StrEnum):
 class SpeechMode(StrEnum):
     """Who speaks."""
 
-    AUTO = "auto"
-    """Google's voice where it may be used and answers, else espeak-ng."""
     OFFLINE = "offline"
+    """espeak-ng, on this machine."""
+    GOOGLE = "google"
+    """Google Translate's voice, which is sent the spoken words; espeak-ng where it is silent."""
     OFF = "off"
 
 
@@ -64,10 +65,7 @@ class BotSettings(BaseSettings):
     answers_kept: int = Field(500, ge=1, description="Answers in memory, for their buttons.")
     answers_kept_s: float = Field(3600.0, gt=0, description="Seconds they are kept at the most.")
 
-    speech: SpeechMode = Field(SpeechMode.AUTO, description="auto, offline or off.")
-    speech_google: bool = Field(
-        False, description="Allow Google Translate's voice; the spoken words are sent there."
-    )
+    speech: SpeechMode = Field(SpeechMode.OFFLINE, description="offline, google or off.")
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("lookalike"),
         description="Where the settings of users and chats lie.",
