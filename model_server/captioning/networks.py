@@ -41,6 +41,8 @@ State = dict[str, Tensor]
 
 def repeat_vectors(memory: Mapping[str, Tensor], rows: int) -> Memory:
     """Gives every caption its photo's vectors; sets of regions stay shared among captions."""
+    if torch.jit.is_tracing():  # a served decoder has as many photos as captions
+        return dict(memory)
     return {
         name: value
         if value.dim() > 2 or value.shape[0] == rows
@@ -316,7 +318,7 @@ class AttentionLSTMDecoder(LSTMDecoder):
         rows = memory["keys"].shape[0]
         query = self._split(self.query(self.dropout(hidden)).reshape(rows, -1, self.hidden))
         scores = query @ self._split(memory["keys"]).transpose(-1, -2)
-        weights = torch.softmax(scores / math.sqrt(query.shape[-1]), -1)
+        weights = torch.softmax(scores / math.sqrt(self.hidden / self.heads), -1)
         context = (weights @ self._split(memory["values"])).transpose(1, 2).reshape(hidden.shape)
         return F.glu(self.gate(torch.cat((hidden, context), -1)), -1)
 
@@ -390,6 +392,7 @@ class _DecoderBlock(nn.Module):
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
+        self.size = hidden // heads
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(3))
         self.own = nn.Linear(hidden, 3 * hidden)
         self.own_out = nn.Linear(hidden, hidden)
@@ -408,10 +411,10 @@ class _DecoderBlock(nn.Module):
         shape = query.shape
         query = query.reshape(key.shape[0], -1, shape[2])
         query, key, value = (
-            x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)
+            x.reshape(*x.shape[:2], self.heads, self.size).transpose(1, 2)
             for x in (query, key, value)
         )
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = query @ key.transpose(-1, -2) / math.sqrt(self.size)
         if causal:
             length = query.shape[2]
             later = torch.ones(length, length, device=query.device).triu(1).bool()

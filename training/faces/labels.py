@@ -12,7 +12,8 @@ hats, beards, smiles, bald heads) and lowered where CelebA's annotators were gen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,19 @@ import numpy.typing as npt
 from model_server.analysis import Attribute
 from model_server.captioning.face_grammar import ATTRIBUTES, contradictions, describe
 
-__all__ = ["RULES", "VALUES", "Labels", "Rule", "base_rates", "combine_scores", "label"]
+__all__ = [
+    "ABSENT",
+    "PRESENT",
+    "RULES",
+    "UNKNOWN",
+    "VALUES",
+    "Labels",
+    "Rule",
+    "base_rates",
+    "combine_scores",
+    "exclusive_columns",
+    "label",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -136,7 +149,7 @@ def label(scores: Mapping[Attribute, Floats], fit_on: npt.NDArray[np.bool_]) -> 
         table[score >= present_from, column] = PRESENT
         share_above = 1 - np.searchsorted(ranked, score) / len(ranked)
         depth[:, column] = 1 - share_above / rule.present
-    for first, second in _exclusive_columns():
+    for first, second in exclusive_columns():
         both = (table[:, first] == PRESENT) & (table[:, second] == PRESENT)
         first_stays = depth[:, first] >= depth[:, second]
         table[both & first_stays, second] = UNKNOWN
@@ -144,12 +157,15 @@ def label(scores: Mapping[Attribute, Floats], fit_on: npt.NDArray[np.bool_]) -> 
     return Labels(table, thresholds)
 
 
-def _exclusive_columns() -> Iterable[tuple[int, int]]:
+@functools.cache
+def exclusive_columns() -> tuple[tuple[int, int], ...]:
     """Pairs of columns that no face shows at once."""
+    pairs: list[tuple[int, int]] = []
     for first, one in enumerate(VALUES):
         for second, other in enumerate(VALUES[first + 1 :], first + 1):
             if one.name == other.name or contradictions(f"{describe([one])}, {describe([other])}"):
-                yield first, second
+                pairs.append((first, second))
+    return tuple(pairs)
 
 
 def combine_scores(
