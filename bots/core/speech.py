@@ -1,7 +1,7 @@
 """Answers read aloud: by Google's voice where that is allowed, else by espeak-ng.
 
-The result is an Ogg file with Opus, which every platform plays. It needs one program of
-the system, ``ffmpeg`` or ``opusenc``, and ``espeak-ng`` for the voice that needs no net.
+The result is an Ogg file with Opus, which every platform plays. The voice that needs no
+net is a program of the system: ``espeak-ng``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import shutil
-import wave
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from gtts import gTTS, gTTSError
 
+from bots.core.media import UnreadableMedia, to_opus
 from bots.core.settings import BotSettings, SpeechMode
 
 __all__ = ["Speaker", "SpeechUnavailable"]
@@ -78,15 +77,18 @@ class Speaker:
         return self._spoken[key]
 
     async def _make(self, parts: Sequence[tuple[str, str]]) -> bytes:
-        if self._google and shutil.which("ffmpeg"):
+        if self._google:
             try:
                 async with asyncio.timeout(_GOOGLE_TIMEOUT_S):
-                    # MP3 frames stand for themselves: files can simply follow each other.
-                    audio = b"".join([await asyncio.to_thread(_google, *part) for part in parts])
-                return await _to_opus(audio)
-            except (gTTSError, TimeoutError, OSError, ValueError, AssertionError) as error:
+                    sounds = [await asyncio.to_thread(_google, *part) for part in parts]
+                return await asyncio.to_thread(to_opus, *sounds)
+            except (gTTSError, TimeoutError, OSError, ValueError, UnreadableMedia) as error:
                 log.warning("Google's voice does not answer: %s", type(error).__name__)
-        return await _to_opus(_join([await _espeak(*part) for part in parts]))
+        sounds = [await _espeak(*part) for part in parts]
+        try:
+            return await asyncio.to_thread(to_opus, *sounds)
+        except UnreadableMedia as error:
+            raise SpeechUnavailable("espeak-ng made no sound") from error
 
 
 def _google(language: str, words: str) -> bytes:
@@ -99,31 +101,6 @@ async def _espeak(language: str, words: str) -> bytes:
     """WAV of the words."""
     voice = _ESPEAK_VOICES.get(language, language)
     return await _run(words.encode(), "espeak-ng", "-v", voice, "-s", "150", "--stdin", "--stdout")
-
-
-def _join(files: Sequence[bytes]) -> bytes:
-    """WAV files of the same kind as one, with a breath between them."""
-    joined = io.BytesIO()
-    with wave.open(joined, "wb") as target:
-        for number, content in enumerate(files):
-            # espeak-ng writes to a pipe and so cannot know the length: the header's is wrong.
-            with wave.open(io.BytesIO(content)) as source:
-                if number == 0:
-                    target.setnchannels(source.getnchannels())
-                    target.setsampwidth(source.getsampwidth())
-                    target.setframerate(source.getframerate())
-                else:
-                    target.writeframes(bytes(2 * source.getframerate() // 3))
-                header = content.index(b"data") + 8
-            target.writeframes(content[header:])
-    return joined.getvalue()
-
-
-async def _to_opus(audio: bytes) -> bytes:
-    if shutil.which("ffmpeg"):
-        options = ("-loglevel", "error", "-i", "pipe:0", "-ac", "1", "-c:a", "libopus")
-        return await _run(audio, "ffmpeg", *options, "-b:a", "32k", "-f", "ogg", "pipe:1")
-    return await _run(audio, "opusenc", "--quiet", "--bitrate", "32", "-", "-")
 
 
 async def _run(given: bytes, program: str, *arguments: str) -> bytes:
