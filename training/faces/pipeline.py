@@ -1,0 +1,208 @@
+"""The steps of the recipe: tune the encoder, teach the decoder, score, each resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model_server.captioning.networks import CNNEncoder, ResNet
+from model_server.imaging import Preprocessing
+from training.config import TrainConfig
+from training.encoders import build_encoder
+from training.evaluate import Candidate
+from training.faces.attributes import (
+    AttributeHead,
+    Trunk,
+    TuneOptions,
+    best_thresholds,
+    cache_trunk,
+    head_logits,
+    tune_encoder,
+)
+from training.faces.captioner import FaceTrainer, FeatureViews, captioned, stage_features
+from training.faces.scoring import (
+    constant_caption,
+    decide,
+    score,
+    score_texts,
+    summary,
+)
+from training.faces.study import Study
+from training.runtime import start_runtime
+
+__all__ = ["Tuned", "evaluate_faces", "load_tuned", "teach", "tune"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """An encoder that knows attributes.
+
+    Attributes:
+        file: Where it is kept.
+        encoder: Tuned, in evaluation mode.
+        preprocessing: Of the encoder.
+        head: On its features.
+        thresholds: Of the head's logits, shape (len(VALUES),).
+    """
+
+    file: Path
+    encoder: CNNEncoder
+    preprocessing: Preprocessing
+    head: AttributeHead
+    thresholds: npt.NDArray[np.float32]
+
+
+def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
+    """Runs the phases one after the other, each from the weights of the one before."""
+    file = work / f"{'-'.join(phases)}.pt"
+    if not file.exists():
+        encoder, preprocessing = build_encoder("resnet50-half")
+        head = AttributeHead(encoder.channels)
+        for name, options in phases.items():
+            tune_encoder(
+                encoder,
+                preprocessing,
+                study.portraits,
+                head=head,
+                learn=study.rows(study.learn),
+                held_out=study.rows(study.tune),
+                folder=work / name,
+                cache=work / "trunk",
+                options=options,
+            )
+        logits = head_logits(encoder, head, preprocessing, study.portraits, study.tune)
+        rows = study.rows(study.tune)
+        thresholds = best_thresholds(logits, np.stack([rows[name] for name in study.tune]))
+        backbone = {
+            name: value.contiguous() for name, value in encoder.backbone.state_dict().items()
+        }
+        content = {
+            "backbone": backbone,
+            "head": head.state_dict(),
+            "thresholds": thresholds.tolist(),
+        }
+        torch.save(content, file)
+    return load_tuned(file)
+
+
+def load_tuned(file: Path) -> Tuned:
+    """Reads what :func:`tune` kept."""
+    content = torch.load(file, weights_only=True)
+    encoder, preprocessing = build_encoder("resnet50-half", "none")
+    encoder.backbone.load_state_dict(content["backbone"])
+    head = AttributeHead(encoder.channels)
+    head.load_state_dict(content["head"])
+    thresholds = np.array(content["thresholds"], np.float32)
+    return Tuned(file, encoder.eval(), preprocessing, head.eval(), thresholds)
+
+
+def teach(
+    study: Study, tuned: Tuned, work: Path, options: TuneOptions, config: TrainConfig
+) -> Path:
+    """Trains the decoder on the encoder's features; returns the best checkpoint."""
+    backbone = tuned.encoder.backbone
+    assert isinstance(backbone, ResNet)  # noqa: S101 (for mypy)
+    weights = work / f"{tuned.file.stem}-backbone.pt"
+    torch.save(backbone.state_dict(), weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    torch.set_num_threads(max(options.threads, 1))
+    trunk = Trunk(backbone, options.stages).eval()
+
+    def features(names: Sequence[str], view: int) -> npt.NDArray[np.float16]:
+        listed = sorted(names)
+        cached = cache_trunk(
+            trunk, tuned.preprocessing, study.portraits, listed, work / "trunk", view=view
+        )
+        file = work / "features" / f"{digest}-{len(listed)}-{view}.npy"
+        return stage_features(trunk.tail, cached, file)
+
+    learn = FeatureViews(
+        sorted(study.learn), [features(study.learn, view) for view in range(options.views)]
+    )
+    held_out = FeatureViews(sorted(study.tune), [features(study.tune, 0)])
+    folder = work / f"{tuned.file.stem}-captioner"
+    with start_runtime(config.precision, config.threads, config.seed) as runtime:
+        FaceTrainer(
+            folder,
+            config.changed(encoder_weights=str(weights)),
+            study,
+            head=tuned.head,
+            thresholds=tuned.thresholds,
+            learn=learn,
+            held_out=held_out,
+            runtime=runtime,
+        ).run()
+    return folder / "best.pt"
+
+
+def evaluate_faces(candidate: Candidate, study: Study, tuned: Tuned | None) -> dict[str, Any]:
+    """Scores captions of the validation faces beside the head's and the constant caption's.
+
+    Args:
+        candidate: The captioner.
+        study: Where the faces are.
+        tuned: The head on the same features; None leaves the yardstick out.
+
+    Returns:
+        For JSON: "captioner", "constant", "classifier" (at its tuned thresholds) and
+        "classifier_at_half", "ratios", and "captions" by photo.
+    """
+    rows = study.rows(study.val)
+    table = np.stack([rows[name] for name in study.val])
+    started = time.perf_counter()
+    captions = candidate.caption(captioned(study, study.val))
+    seconds = time.perf_counter() - started
+    texts = [captions[name] for name in study.val]
+    learnt = study.rows(study.learn)
+    constant = constant_caption(np.stack([learnt[name] for name in study.learn]))
+    result: dict[str, Any] = {
+        "candidate": candidate.name,
+        "faces": len(texts),
+        "seconds": round(seconds, 1),
+        "captioner": score_texts(texts, table),
+        "constant": {"caption": constant, **score_texts([constant] * len(texts), table)},
+        "groups": _groups(study, texts, table),
+    }
+    found, plain = result["captioner"], result["constant"]
+    ratios = {"macro_f1_to_constant": found["macro_f1"] / max(plain["macro_f1"], 1e-9)}
+    if tuned is not None:
+        logits = head_logits(
+            tuned.encoder, tuned.head, tuned.preprocessing, study.portraits, study.val
+        )
+        result["classifier"] = summary(score(decide(logits, tuned.thresholds), table))
+        result["classifier_at_half"] = summary(score(logits >= 0, table))
+        best = max(result[name]["micro_f1"] for name in ("classifier", "classifier_at_half"))
+        ratios["micro_f1_to_classifier"] = found["micro_f1"] / best
+    result["ratios"] = {name: round(value, 4) for name, value in ratios.items()}
+    result["captions"] = captions
+    _log.info("%s", json.dumps({key: result[key] for key in ("ratios",)}))
+    return result
+
+
+def _groups(study: Study, texts: Sequence[str], table: npt.NDArray[np.int8]) -> dict[str, Any]:
+    """Scores by how FaRL reads sex and age: to see whom the captioner serves worse."""
+    index = {name: row for row, name in enumerate(study.faces.names)}
+    chosen = np.array([index[name] for name in study.val])
+    groups: dict[str, Any] = {}
+    for score_name, high, low in (("Male", "read as male", "read as female"),
+                                  ("Young", "read as young", "read as not young")):  # fmt: skip
+        values = study.faces.scores[score_name][chosen]
+        for title, members in ((high, values > 0.5), (low, values <= 0.5)):
+            of_group = [text for text, member in zip(texts, members, strict=True) if member]
+            if of_group:
+                found = score_texts(of_group, table[members])
+                kept = ("captions", "micro_f1", "macro_f1", "attributes_per_caption")
+                groups[title] = {key: found[key] for key in kept}
+    return groups

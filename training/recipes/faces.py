@@ -1,0 +1,117 @@
+"""The bundle "faces" from LFW, in one unattended run that goes on where it was stopped.
+
+    python -m training.recipes.faces --data LFW --work runs/faces
+
+LFW holds images.tar, images.csv and attributes.csv.gz. The detector's bundle must be there:
+portraits are cut by the very code that serves them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from model_server.bundle import BUNDLES
+from training.checkpoint import load_model
+from training.config import TrainConfig
+from training.evaluate import Candidate, open_candidate
+from training.export import BundleFacts, export_bundle, sample_photos
+from training.faces.attributes import TuneOptions
+from training.faces.captioner import captioned
+from training.faces.pipeline import Tuned, evaluate_faces, teach, tune
+from training.faces.study import Study, prepare_study
+from training.recipes.faces_card import model_card
+from training.recipes.photos_card import LICENSE_TEXT
+
+__all__ = ["CAPTIONER", "PHASES", "main"]
+
+_log = logging.getLogger(__name__)
+
+VERSION = "1"
+DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty": 1.0}
+
+PHASES: Mapping[str, TuneOptions] = {
+    "quick": TuneOptions(stages=1, views=1, epochs=3),
+}
+"""How the encoder learns attributes: each phase starts from the weights of the one before."""
+
+CAPTIONER = TrainConfig(
+    decoder="attention",
+    decoder_options={"hidden": 256, "dropout": 0.2},
+    min_count=1,
+    max_length=40,
+    photos_per_batch=64,
+    epochs=10,
+    learning_rate=2e-3,
+    label_smoothing=0.0,
+    ema=0.995,
+    patience=4,
+)
+"""How the decoder learns to put them into words."""
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of LFW.")],
+    work: Annotated[Path, typer.Option(help="For runs and caches.")] = Path("runs/faces"),
+    out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "faces",
+    *,
+    threads: int = 1,
+) -> None:
+    """Trains, exports, evaluates, writes the model card."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
+    study = prepare_study(data, work, threads=threads)
+    phases = {name: replace(options, threads=threads) for name, options in PHASES.items()}
+    tuned = tune(study, work, phases)
+    last = list(phases.values())[-1]
+    best = teach(study, tuned, work, last, replace(CAPTIONER, threads=threads))
+    _export(out, work, best, study, tuned)
+
+
+def _score(candidate: Candidate, file: Path, study: Study, tuned: Tuned) -> dict[str, Any]:
+    result = evaluate_faces(candidate, study, tuned)
+    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> None:
+    """Writes the bundle, scores it as it is served, then writes it again with its card."""
+    model, vocabulary, preprocessing, config, _ = load_model(best)
+    learn = captioned(study, study.learn)
+    facts = BundleFacts(
+        "faces",
+        VERSION,
+        "BSD-2-Clause AND LicenseRef-LFW-research",
+        DECODING,
+        data={"learn": learn.digest, "val": captioned(study, study.val).digest},
+        training={
+            "encoder": {name: asdict(options) for name, options in PHASES.items()},
+            "decoder": {**config.to_dict(), "encoder_weights": tuned.file.name},
+        },
+        notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
+    )
+    photos = sample_photos(study.portraits, learn.names, 300)
+
+    def write(facts: BundleFacts) -> None:
+        export_bundle(out, model, vocabulary, preprocessing, facts, calibration=photos)
+
+    reference = open_candidate(str(best))
+    reference = replace(reference, name="fp32", decoding=replace(reference.decoding, **DECODING))
+    scores = {"fp32": _score(reference, work / "fp32.json", study, tuned)}
+    write(facts)
+    scores["served"] = _score(open_candidate(str(out)), work / "served.json", study, tuned)
+    metrics = {
+        name: {key: value for key, value in result.items() if key != "captions"}
+        for name, result in scores.items()
+    }
+    write(replace(facts, metrics=metrics, card=model_card(metrics, PHASES, CAPTIONER)))
+    _log.info("%s", json.dumps(metrics["served"]["ratios"]))
+
+
+if __name__ == "__main__":
+    typer.run(main)
