@@ -1,0 +1,58 @@
+"""From a typer command into asyncio and back, with exit codes in place of stack traces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+
+import typer
+from pydantic import ValidationError
+
+from bots.console.errors import ConsoleError, ExitCode
+from bots.console.output import stderr, styled
+
+__all__ = ["complain", "run"]
+
+
+def run(command: Coroutine[None, None, ExitCode]) -> None:
+    """Runs the command and leaves with its code.
+
+    Raises:
+        typer.Exit: Always, unless all went well.
+    """
+    try:
+        code = asyncio.run(_interruptible(command))
+    except ConsoleError as error:
+        complain(error)
+        code = error.code
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(part) for part in problem["loc"]) or "settings"
+            stderr().print(styled(f"LOOKALIKE_{name.upper()}: {problem['msg']}", "red"))
+        code = ExitCode.USAGE
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        code = ExitCode.FAILED  # "lookalike … | head": the reader has gone
+    if code is not ExitCode.OK:
+        raise typer.Exit(int(code))
+
+
+def complain(error: ConsoleError) -> None:
+    """Says on standard error what is wrong and what to do."""
+    console = stderr()
+    console.print(styled(error.message, "red"))
+    if error.hint:
+        console.print(styled(error.hint))
+
+
+async def _interruptible(command: Coroutine[None, None, ExitCode]) -> ExitCode:
+    """Also a plain "kill" lets the command tidy up, such as stop its private server."""
+    task = asyncio.ensure_future(command)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, task.cancel)
+    return await task
