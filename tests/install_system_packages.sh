@@ -28,7 +28,7 @@ mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  as_root=(sudo -n)
+  as_root=(sudo -n env DEBIAN_FRONTEND=noninteractive)
 fi
 if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
   echo "installing for the tests: ${missing[*]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -18,7 +18,7 @@ router = APIRouter(
     prefix="/celebrities", tags=["celebrities"], dependencies=[Depends(limit_requests)]
 )
 
-CelebrityId = Annotated[str, Path(alias="id", pattern="^[a-z0-9-]{1,63}$")]
+CelebrityId = Annotated[str, Path(pattern="^[a-z0-9-]{1,63}$", description="Its id.")]
 
 DAY_S: Final = 24 * 3600
 HOUR_S: Final = 3600
@@ -28,7 +28,9 @@ _SOURCES: Final = {
     celebrity_pb2.PORTRAIT_SOURCE_GOOGLE: "google",
     celebrity_pb2.PORTRAIT_SOURCE_CARD: "card",
 }
-_ERRORS = {status: PROBLEM_RESPONSES[status] for status in (422, 429, 503)}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: PROBLEM_RESPONSES[status] for status in (422, 429, 503)
+}
 
 
 @router.get("", responses=_ERRORS)
@@ -39,9 +41,7 @@ async def list_celebrities(
     page_size: Annotated[int, Query(ge=1, le=100)] = 24,
 ) -> CelebrityPage:
     """Celebrities by name, a page at a time."""
-    page = await services.client.list_celebrities(
-        query, page_size=page_size, page_token=page_token
-    )
+    page = await services.client.list_celebrities(query, page_size=page_size, page_token=page_token)
     return CelebrityPage(
         celebrities=[person_from(celebrity) for celebrity in page.celebrities],
         next_page_token=page.next_page_token,
@@ -49,14 +49,14 @@ async def list_celebrities(
     )
 
 
-@router.get("/{id}", responses=_ERRORS)
+@router.get("/{celebrity}", responses=_ERRORS)
 async def get_celebrity(services: ServicesNow, celebrity: CelebrityId) -> Person:
     """One celebrity."""
     return person_from(await services.client.get_celebrity(f"celebrities/{celebrity}"))
 
 
 @router.get(
-    "/{id}/portrait",
+    "/{celebrity}/portrait",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}, "image/png": {}}}, **_ERRORS},
 )
@@ -83,7 +83,7 @@ async def get_portrait(
     return Response(portrait.image, media_type=portrait.mime_type, headers=headers)
 
 
-@router.get("/{id}/portrait/attribution", responses=_ERRORS)
+@router.get("/{celebrity}/portrait/attribution", responses=_ERRORS)
 async def get_attribution(
     response: Response, services: ServicesNow, celebrity: CelebrityId
 ) -> Attribution:

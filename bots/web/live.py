@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,6 +35,8 @@ FACES: Final = 4
 MAX_FRAME_BYTES: Final = 2 * 2**20
 IDLE_S: Final = 30.0
 """A view that sends nothing for so long is over."""
+PAUSE_S: Final = 0.04
+"""Between an answer and the next frame: nobody reads faster, and others are served."""
 REOPEN_S: Final = 2.0
 """Until the stream is opened again after it broke."""
 
@@ -55,12 +58,15 @@ class LatestFrame:
         self._filled.set()
         return replaced
 
+    async def wait(self) -> None:
+        """Until there is a frame."""
+        await self._filled.wait()
+
     async def take(self) -> tuple[int, bytes]:
         """The newest frame, once there is one."""
-        await self._filled.wait()
+        while self._frame is None:
+            await self._filled.wait()
         frame = self._frame
-        if frame is None:  # pragma: no cover - put and take keep the two in step
-            raise RuntimeError("no frame")
         self._frame = None
         self._filled.clear()
         return frame
@@ -129,7 +135,11 @@ async def _answer(
     socket: WebSocket, services: WebServices, texts: Texts, newest: LatestFrame
 ) -> None:
     """Answers frames; opens the stream again where the model server went away."""
-    frames = _OneAtATime(newest)
+
+    def turn() -> AbstractAsyncContextManager[None]:
+        return services.turn(socket)
+
+    frames = _OneAtATime(newest, turn)
     while True:
         try:
             async for response in services.client.analyze_stream(frames.requests()):
@@ -145,31 +155,40 @@ async def _answer(
         services.metrics.live_frames.labels("failed").inc()
         await socket.send_json(_error_message(frames.sequence, error, texts))
         await asyncio.sleep(error.retry_after_s or REOPEN_S)
-        frames = _OneAtATime(newest)
+        frames = _OneAtATime(newest, turn)
 
 
 class _OneAtATime:
-    """Feeds a stream: the next frame goes out when the one before is answered."""
+    """Feeds a stream: the next frame goes out when the one before is answered.
 
-    def __init__(self, newest: LatestFrame) -> None:
+    Each frame waits for its turn like everybody's photos, so that a live view leaves room.
+    """
+
+    def __init__(
+        self, newest: LatestFrame, turn: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> None:
         self._newest = newest
-        self._free = asyncio.Event()
-        self._free.set()
+        self._turn = turn
+        self._answered = asyncio.Event()
         self.sequence = 0
 
     def answered(self) -> None:
-        self._free.set()
+        self._answered.set()
 
     async def requests(self) -> AsyncIterator[photo_pb2.AnalyzePhotoStreamRequest]:
         while True:
-            await self._free.wait()
-            self._free.clear()
-            self.sequence, frame = await self._newest.take()
-            options = photo_pb2.MatchOptions(max_faces=FACES, max_matches=MATCHES)
-            yield photo_pb2.AnalyzePhotoStreamRequest(
-                sequence=self.sequence,
-                request=photo_pb2.AnalyzePhotoRequest(photo=frame, match_options=options),
-            )
+            await self._newest.wait()
+            async with self._turn():
+                # Taken only now: a newer one may have come while others had their turns.
+                self.sequence, frame = await self._newest.take()
+                options = photo_pb2.MatchOptions(max_faces=FACES, max_matches=MATCHES)
+                self._answered.clear()
+                yield photo_pb2.AnalyzePhotoStreamRequest(
+                    sequence=self.sequence,
+                    request=photo_pb2.AnalyzePhotoRequest(photo=frame, match_options=options),
+                )
+                await self._answered.wait()
+            await asyncio.sleep(PAUSE_S)
 
 
 def _message(
@@ -180,9 +199,13 @@ def _message(
     photo = response.response
     # Largest first, as the server has them: the view follows the largest.
     faces = sorted(number_faces((photo,), FACES)[0], key=lambda face: -face.face.box.width)
-    sensitive = photo.HasField("nsfw_score") and photo.nsfw_score >= services.settings.nsfw_threshold
     answer = photo_answer_from(
-        photo, tuple(faces), texts, hidden_faces=0, sensitive=sensitive, speech=("", "")
+        photo,
+        tuple(faces),
+        texts,
+        hidden_faces=0,
+        sensitive=services.is_sensitive(photo),
+        speech=("", ""),
     )
     return {"sequence": response.sequence, **answer.model_dump(exclude={"speech"})}
 

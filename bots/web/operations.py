@@ -22,9 +22,7 @@ async def alive() -> dict[str, str]:
 async def ready(services: ServicesNow) -> dict[str, str]:
     """That the model server answers, too, with its models loaded."""
     if not await services.client.is_serving():
-        raise Problem(
-            503, "NOT_READY", "The model server does not answer.", retry_after_s=2.0
-        )
+        raise Problem(503, "NOT_READY", "The model server does not answer.", retry_after_s=2.0)
     return {"status": "ok"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -35,7 +36,7 @@ _templates = Environment(
 @router.get("/")
 async def page(request: Request, language: str | None = None) -> Response:
     """The page; with ``?language=es`` it remembers the choice in a cookie first."""
-    if language in LANGUAGES:
+    if language is not None and language in LANGUAGES:
         response = RedirectResponse("/", 303)
         response.set_cookie(
             LANGUAGE_COOKIE,
@@ -109,7 +110,7 @@ def _page_values(texts: Texts, settings: WebSettings) -> dict[str, object]:
     megabytes = settings.web_max_photo_bytes // 2**20
     sample_url = "/sample" if sample_photo() else None
     return {
-        "t": translated,
+        "t": SimpleNamespace(**translated),  # a dict has a "copy" of its own
         "language": texts.language,
         "direction": "rtl" if texts.right_to_left else "ltr",
         "languages": list(LANGUAGES.items()),

@@ -20,7 +20,10 @@ from lookalike.v1 import photo_pb2
 __all__ = ["answer_about", "router"]
 
 router = APIRouter(
-    prefix="/api", tags=["photos"], dependencies=[Depends(limit_photos)], responses=PROBLEM_RESPONSES
+    prefix="/api",
+    tags=["photos"],
+    dependencies=[Depends(limit_photos)],
+    responses=PROBLEM_RESPONSES,
 )
 
 MATCHES = 10
@@ -115,8 +118,7 @@ async def answer_about(
         photos=(response,),
         faces=faces,
         hidden_faces=hidden,
-        spoiler=response.HasField("nsfw_score")
-        and response.nsfw_score >= settings.nsfw_threshold,
+        spoiler=services.is_sensitive(response),
     )
 
 

@@ -22,6 +22,7 @@ from bots.web.metrics import WebMetrics
 from bots.web.pages import WEB_LOCALE_FOLDER
 from bots.web.problems import Problem
 from bots.web.settings import WebSettings
+from lookalike.v1 import photo_pb2
 
 __all__ = ["ServicesNow", "WebServices", "client_key", "limit_photos", "limit_requests"]
 
@@ -50,6 +51,10 @@ class WebServices:
         self.client = client
         self.portraits = PortraitShelf(client)
         self.renderer = Renderer(self.portraits)
+
+    def is_sensitive(self, photo: photo_pb2.AnalyzePhotoResponse) -> bool:
+        """Whether a photo is probably not safe for work."""
+        return photo.HasField("nsfw_score") and photo.nsfw_score >= self.settings.nsfw_threshold
 
     async def close(self) -> None:
         """Ends the connection to the model server."""

@@ -157,6 +157,9 @@ function drawFace(answer, state, context, select) {
       button(text("share"), "share", () => openCard(context.file, { face: state.face, match: state.match }, match.name), {
         class: "button primary share",
       }),
+      several
+        ? button(text("all_faces"), "share", () => openCard(context.file, {}, match.name), { class: "button share-all" })
+        : null,
     ),
     drawMatches(face, state, select),
     drawDetails(answer, face, match),

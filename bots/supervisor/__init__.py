@@ -1,0 +1,1 @@
+"""Starts the model server and the bots together, and stops them in order."""
