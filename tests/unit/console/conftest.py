@@ -9,7 +9,7 @@ from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner
 
 from bots.console.app import app
-from tests.support.fake_server import picture, running_server
+from tests.support.fake_server import FakeServer, picture, running_server
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +24,17 @@ def clean_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def fake():
+def make_fake():
+    """What makes the server that :func:`fake` starts."""
+    return FakeServer
+
+
+@pytest.fixture
+def fake(make_fake):
     """A fake server, in a thread of its own."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(running_server()) as fake,
+        portal.wrap_async_context_manager(running_server(make_fake())) as fake,
     ):
         yield fake
 
