@@ -1,0 +1,147 @@
+"""How the bot talks in an interaction: at once a sign of work, then one message.
+
+Discord waits three seconds for the first word and fifteen minutes for the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bots.core.answer import Asker, Mode
+from bots.core.errors import BadPhoto
+from bots.core.languages import texts_for
+from bots.core.notices import error_reply
+from bots.core.reply import Action, Reply, ReplyKind
+from bots.discord.photos import copies_for_message, copy_name, read_photos
+from bots.discord.render import MAX_FILE_BYTES, render
+
+if TYPE_CHECKING:
+    from bots.discord.bot import LookalikeBot
+
+    Interaction = discord.Interaction[LookalikeBot]
+
+__all__ = [
+    "PLATFORM",
+    "answer",
+    "answer_photos",
+    "asker_in",
+    "is_answer",
+    "show_copy",
+    "whisper",
+]
+
+PLATFORM = "discord"
+
+
+async def asker_in(interaction: Interaction, *, private: bool) -> Asker:
+    """Who asks.
+
+    Args:
+        interaction: In which something is asked.
+        private: Whether only the person sees the answer.
+    """
+    # A channel for adults counts as private: what is refused elsewhere is hidden there.
+    alone = private or interaction.context.dm_channel
+    group = not alone and not getattr(interaction.channel, "nsfw", False)
+    language = await interaction.client.language(interaction.user.id, interaction.locale.value)
+    return Asker(
+        PLATFORM, str(interaction.user.id), str(interaction.channel_id), language, group=group
+    )
+
+
+async def answer_photos(
+    interaction: Interaction,
+    attachments: Sequence[discord.Attachment],
+    mode: Mode,
+    *,
+    private: bool = False,
+) -> None:
+    """Answers photos with one message, which shows small copies of them."""
+    await interaction.response.defer(ephemeral=private, thinking=True)
+    asker = await asker_in(interaction, private=private)
+    try:
+        photos = await read_photos(attachments)
+    except BadPhoto as error:
+        reply = error_reply(error, texts_for(asker.language))
+        await answer(interaction, reply, private=private)
+        return
+    # Copies are made while the server looks at the photos.
+    reply, copies = await asyncio.gather(
+        interaction.client.desk.handle_photo(asker, photos, mode=mode), copies_for_message(photos)
+    )
+    await answer(interaction, reply, private=private, copies=copies)
+
+
+def is_answer(reply: Reply) -> bool:
+    """Whether a reply is what was asked for: no error, no limit, no refusal."""
+    return not reply.reason and reply.kind not in {ReplyKind.ERROR, ReplyKind.LIMITED}
+
+
+async def answer(
+    interaction: Interaction, reply: Reply, *, private: bool, copies: Sequence[bytes] = ()
+) -> None:
+    """Says the reply in an interaction that was deferred with ``thinking``.
+
+    What is no answer is for the asker's eyes only. A message that was deferred for everyone
+    cannot become private any more, so it is completed, said again in private, and taken
+    away: whatever fails on the way, something has been said.
+
+    Args:
+        interaction: The interaction.
+        reply: What to say.
+        private: Whether it was deferred for the asker's eyes only.
+        copies: JPEGs of the photos that it is about, to be shown with the answer.
+    """
+    if is_answer(reply):
+        await interaction.edit_original_response(**_editing(interaction, reply, copies))
+        return
+    reply = reply.without_buttons(Action.RETRY)  # the photo hangs on no message
+    await interaction.edit_original_response(**_editing(interaction, reply, ()))
+    if not private and not interaction.context.dm_channel:
+        await whisper(interaction, reply)
+        await interaction.delete_original_response()
+
+
+async def whisper(interaction: Interaction, reply: Reply) -> None:
+    """Says the reply for the eyes of the one who acts only, whatever was said before."""
+    message = render(reply, file_limit=file_limit(interaction)).for_sending()
+    if interaction.response.is_done():
+        await interaction.followup.send(**message, ephemeral=True)
+    else:
+        await interaction.response.send_message(**message, ephemeral=True)
+
+
+def show_copy(embed: discord.Embed | None, file_name: str, *, hidden: bool, alone: bool) -> None:
+    """Puts the copy of a photo into the embed: small beside a card, else large.
+
+    A hidden one stays a plain attachment: in an embed everybody would see it.
+    """
+    if embed is None or hidden:
+        return
+    if alone:
+        embed.set_image(url=f"attachment://{file_name}")
+    else:
+        embed.set_thumbnail(url=f"attachment://{file_name}")
+
+
+def file_limit(interaction: Interaction) -> int:
+    """Bytes that a file may have here."""
+    return min(interaction.filesize_limit or MAX_FILE_BYTES, MAX_FILE_BYTES)
+
+
+def _editing(interaction: Interaction, reply: Reply, copies: Sequence[bytes]) -> dict[str, Any]:
+    message = render(reply, file_limit=file_limit(interaction))
+    changes = message.for_editing()
+    if copies:
+        files = [
+            discord.File(io.BytesIO(copy), filename=copy_name(number), spoiler=reply.spoiler)
+            for number, copy in enumerate(copies, start=1)
+        ]
+        changes["attachments"] = [*changes["attachments"], *files]
+        show_copy(message.embed, files[0].filename, hidden=reply.spoiler, alone=not message.file)
+    return changes

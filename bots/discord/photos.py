@@ -1,0 +1,174 @@
+"""Photos as Discord brings them: which attachments are photos, and reading them at once.
+
+Links to attachments expire, and the photo of a slash command hangs on no message at all.
+So bytes are read as soon as a command arrives, and an answer to a command shows a small
+copy of the photo, without its metadata: others see what was asked about, and the buttons
+find the photo again after a restart of the bot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Iterable, Sequence
+
+import discord
+from PIL import Image, ImageOps
+
+from bots.core.errors import BadPhoto
+from bots.core.media import UnreadableMedia, first_frame
+
+__all__ = [
+    "MAX_PHOTO_BYTES",
+    "copies",
+    "copies_for_message",
+    "copy_name",
+    "is_copy",
+    "photo_attachments",
+    "photos_again",
+    "read_photos",
+    "source_message",
+]
+
+log = logging.getLogger(__name__)
+
+MAX_PHOTO_BYTES = 20 * 2**20
+"""What the model server takes; what is larger need not be downloaded."""
+MAX_PHOTOS = 10
+COPY_SIDE_PX = 1024
+MAX_COPY_PIXELS = 50_000_000
+
+_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif")
+_NO_PHOTOS = {"image/svg+xml"}
+_UNREADABLE = (
+    OSError,
+    SyntaxError,  # some of Pillow's readers say so of broken files
+    ValueError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,  # where warnings are errors
+)
+
+
+def is_photo(attachment: discord.Attachment) -> bool:
+    """Whether the file says that it shows something; clients do not know HEIC everywhere."""
+    kind = (attachment.content_type or "").partition(";")[0]
+    if kind.startswith("image/"):
+        return kind not in _NO_PHOTOS
+    return is_video(attachment) or attachment.filename.lower().endswith(_EXTENSIONS)
+
+
+def is_video(attachment: discord.Attachment) -> bool:
+    """Whether the file is a video, of which the first frame is taken as a photo."""
+    return (attachment.content_type or "").startswith("video/")
+
+
+def photo_attachments(message: discord.Message) -> list[discord.Attachment]:
+    """The photos of a message, forwarded ones too."""
+    found = list(message.attachments)
+    for forwarded in message.message_snapshots:
+        found.extend(forwarded.attachments)
+    return [attachment for attachment in found if is_photo(attachment)][:MAX_PHOTOS]
+
+
+async def read_photos(attachments: Sequence[discord.Attachment]) -> list[bytes]:
+    """The bytes of the photos, read side by side.
+
+    Raises:
+        BadPhoto: One of them is no photo, too large, or no longer there.
+    """
+    for attachment in attachments:
+        if not is_photo(attachment):
+            raise BadPhoto("no photo", reason="UNSUPPORTED_FORMAT")
+        if attachment.size > MAX_PHOTO_BYTES:
+            raise BadPhoto("too large", reason="PHOTO_TOO_LARGE")
+    try:
+        return list(await asyncio.gather(*(_read(attachment) for attachment in attachments)))
+    except UnreadableMedia:
+        raise BadPhoto("no video", reason="UNSUPPORTED_FORMAT") from None
+    except (discord.HTTPException, OSError) as error:
+        # The link has expired, the message is gone, or the network is down.
+        log.warning("a photo could not be read: %s", type(error).__name__)
+        raise BadPhoto("could not be read", reason="CORRUPT_PHOTO") from None
+
+
+async def _read(attachment: discord.Attachment) -> bytes:
+    content = await attachment.read()
+    if is_video(attachment):
+        return await asyncio.to_thread(first_frame, content)
+    return content
+
+
+async def copies_for_message(photos: Sequence[bytes]) -> list[bytes]:
+    """Small JPEGs of the photos without their metadata (their place, their camera).
+
+    A photo that Pillow cannot read, such as HEIC without a plug-in, is left out.
+    """
+    made = await asyncio.gather(*(asyncio.to_thread(_copy, photo) for photo in photos))
+    return [copy for copy in made if copy]
+
+
+def _copy(photo: bytes) -> bytes | None:
+    try:
+        with Image.open(io.BytesIO(photo)) as image:
+            if image.width * image.height > MAX_COPY_PIXELS:
+                return None
+            image.draft("RGB", (COPY_SIDE_PX, COPY_SIDE_PX))
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail((COPY_SIDE_PX, COPY_SIDE_PX))
+            copy = Image.new("RGB", upright.size, "white")
+            rgba = upright.convert("RGBA")
+            copy.paste(rgba, mask=rgba.getchannel("A"))
+    except _UNREADABLE:
+        return None
+    buffer = io.BytesIO()
+    copy.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def copy_name(number: int) -> str:
+    """File name of the copy of the photo with that number, counted from 1."""
+    return f"photo-{number}.jpg"
+
+
+def is_copy(attachment: discord.Attachment) -> bool:
+    """Whether a file of one of our messages is the copy of a photo."""
+    return attachment.filename.removeprefix("SPOILER_").startswith("photo-")
+
+
+def copies(attachments: Iterable[discord.Attachment]) -> list[discord.Attachment]:
+    """The copies of photos among the files of one of our messages, in their order."""
+    return sorted(
+        (attachment for attachment in attachments if is_copy(attachment)),
+        key=lambda attachment: attachment.filename,
+    )
+
+
+async def photos_again(message: discord.Message) -> list[bytes]:
+    """The photos that one of our messages is about, read anew.
+
+    From the message's own copies, or else from the message that it replies to.
+
+    Returns:
+        Nothing where they are gone.
+    """
+    found = copies(message.attachments)
+    if not found and (source := await source_message(message)):
+        found = photo_attachments(source)
+    try:
+        return await read_photos(found)
+    except BadPhoto:
+        return []
+
+
+async def source_message(message: discord.Message) -> discord.Message | None:
+    """The message that one of ours replies to; None where there is none any more."""
+    reference = message.reference
+    if reference is None or reference.message_id is None:
+        return None
+    if isinstance(reference.resolved, discord.Message):
+        return reference.resolved
+    try:
+        return await message.channel.fetch_message(reference.message_id)
+    except discord.HTTPException:
+        return None

@@ -1,0 +1,101 @@
+"""A pretend Discord for the tests of the bot: simcord, with what it lacks.
+
+simcord drives one user action at a time and always speaks American English; here are
+clients in other languages, commands from the menu of a message in a direct message, and
+many actions at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import simcord
+from simcord import actors, interactions
+from simcord.backend import serializers
+from simcord.enums import AppCommandType, InteractionType
+from simcord.interactions import base_payload
+from simcord.results import InteractionResult
+
+from bots.discord.bot import LookalikeBot
+from bots.discord.settings import DiscordSettings
+
+__all__ = ["buttons", "dm_menu", "embed_text", "make_bot", "speaking", "world"]
+
+
+def make_bot(address: str, folder: Path, **settings: Any) -> LookalikeBot:
+    """A bot that asks the model server at ``address``."""
+    defaults: dict[str, Any] = {
+        "server": address,
+        "data_dir": folder,
+        "deadline_s": 4.0,
+        "discord_shard_count": 1,
+        "discord_commands_per_minute": 10_000,
+        "photos_per_minute": 1_000,
+        "chat_photos_per_minute": 10_000,
+    }
+    return LookalikeBot(DiscordSettings(_env_file=None, **{**defaults, **settings}))
+
+
+@asynccontextmanager
+async def world(bot: LookalikeBot, **options: Any) -> AsyncIterator[simcord.Env]:
+    """Discord with the bot in it and its commands published."""
+    async with simcord.run(bot, settle_timeout=20.0, **options) as env:
+        await bot.publish()
+        yield env
+        await env.bot.close()
+
+
+@contextmanager
+def speaking(locale: str) -> Iterator[None]:
+    """Clients are in this language, such as ``"fr"``, as long as the block runs."""
+
+    def payload(*args: Any, **kwargs: Any) -> Any:
+        record, made = base_payload(*args, **kwargs)
+        made["locale"] = locale
+        return record, made
+
+    interactions.base_payload = payload
+    try:
+        yield
+    finally:
+        interactions.base_payload = base_payload
+
+
+async def dm_menu(env: simcord.Env, user: Any, name: str, message: Any) -> InteractionResult:
+    """A command from the menu of a message of a direct message."""
+    stored = env.backend.get_message(message.channel.id, message.id)
+    root = actors._resolve_visible_command(
+        user, user.dm_channel.id, name, AppCommandType.MESSAGE
+    )
+    payload = dict(serializers.message_payload(env.backend, stored))
+    data = {
+        "id": root["id"],
+        "name": root["name"],
+        "type": AppCommandType.MESSAGE,
+        "target_id": str(stored.id),
+        "resolved": {"messages": {str(stored.id): payload}},
+    }
+    return await actors._dispatch_actor_interaction(
+        user, InteractionType.APPLICATION_COMMAND, user.dm_channel, data
+    )
+
+
+def buttons(message: Any) -> dict[str, str]:
+    """Labels of a message's buttons with their custom ids."""
+    rows = message.components if isinstance(message.components, list) else []
+    found: dict[str, str] = {}
+    for row in rows:
+        wire = row if isinstance(row, dict) else row.to_dict()
+        for item in wire.get("components", ()):
+            found[item["label"]] = item["custom_id"]
+    return found
+
+
+def embed_text(message: Any) -> str:
+    """What the embeds of a message say."""
+    return "\n".join(
+        part for embed in message.embeds for part in (embed.title, embed.description) if part
+    )
