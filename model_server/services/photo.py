@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from lookalike.v1 import celebrity_pb2, photo_pb2, photo_pb2_grpc
+from lookalike.v1 import photo_pb2, photo_pb2_grpc
 from model_server.admission import Admission
 from model_server.analysis import (
     Analysis,
@@ -19,11 +19,19 @@ from model_server.analysis import (
     Caption,
     Comparison,
     FaceAnalysis,
+    Match,
     Similarity,
 )
 from model_server.analyzer import AnalyzeOptions, Analyzer
-from model_server.errors import InvalidRequestError, LookalikeError, status_code
+from model_server.errors import (
+    CelebrityNotFoundError,
+    InvalidRequestError,
+    LookalikeError,
+    status_code,
+)
+from model_server.gallery.celebrity import Celebrity
 from model_server.metrics import Metrics
+from model_server.services.celebrity import celebrity_to_proto
 
 __all__ = ["PhotoService"]
 
@@ -40,8 +48,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class CelebrityLookup(Protocol):
     """Looks celebrities up for the matches."""
 
-    def to_proto(self, celebrity_id: str) -> celebrity_pb2.Celebrity:
-        """The celebrity as the contract has it."""
+    def get(self, celebrity_id: str) -> Celebrity:
+        """One celebrity; raises CelebrityNotFoundError where there is none."""
         ...
 
 
@@ -219,15 +227,19 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
                 photo_pb2.FaceAttribute(name=attribute.name, value=attribute.value)
                 for attribute in face.attributes
             ],
-            matches=[
-                photo_pb2.CelebrityMatch(
-                    celebrity=self._celebrities.to_proto(match.celebrity_id),
-                    similarity=_similarity(match.similarity),
-                )
-                for match in face.matches
-            ],
+            matches=list(self._matches(face.matches)),
             crop=face.crop,
         )
+
+    def _matches(self, matches: Sequence[Match]) -> Iterator[photo_pb2.CelebrityMatch]:
+        for match in matches:
+            try:
+                celebrity = self._celebrities.get(match.celebrity_id)
+            except CelebrityNotFoundError:
+                continue  # deleted since the search
+            yield photo_pb2.CelebrityMatch(
+                celebrity=celebrity_to_proto(celebrity), similarity=_similarity(match.similarity)
+            )
 
 
 async def _next_answer(answers: asyncio.Queue[T], reader: asyncio.Task[None]) -> T:
