@@ -36,6 +36,7 @@ celebrities = typer.Typer(
 
 _PAGE = 500
 
+
 @celebrities.command("list")
 def list_(
     query: Annotated[str, typer.Argument(metavar="[NAME]", help="Part of a name.")] = "",
@@ -138,7 +139,7 @@ async def _show(
         finally:
             await shelf.close()
     console = stdout()
-    if draws and reply.picture and (shown := picture(reply.picture.content)):
+    if draws and reply.picture and (shown := picture(reply.picture.content, console)):
         console.print(shown)
     print_lines(console, reply.lines)
     console.print(styled(f"Id: {celebrity_id(celebrity.name)}", "dim"))

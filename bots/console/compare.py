@@ -48,7 +48,7 @@ async def _compare(
         return ExitCode.OK
     reply = await Renderer.comparison(response, texts_for(language()))
     console = stdout()
-    if draws and reply.picture and (shown := picture(reply.picture.content)):
+    if draws and reply.picture and (shown := picture(reply.picture.content, console)):
         console.print(shown)
     print_lines(console, reply.lines)
     return ExitCode.OK

@@ -103,16 +103,18 @@ async def _describe(
 async def _show(
     name: str, answer: Answer, wish: _Wish, *, shelf: PortraitShelf, texts: Texts
 ) -> None:
+    console = stdout()
     card = None
     names: list[str] = []
     if wish.crops and answer.faces:
         with stderr().status("Fetching portraits …"):
             reply = await Renderer(shelf).overview(answer, texts)
-        card = picture(reply.picture.content) if reply.picture else None
+        card = picture(reply.picture.content, console) if reply.picture else None
+    if card is not None:
         names = [face.face.matches[0].celebrity.name for face in answer.faces if face.face.matches]
     # Those on the card are at hand by now; without a card there is nobody to credit.
     portraits = await shelf.get(names)
-    print_answer(stdout(), name, answer, top=wish.top, portraits=portraits, texts=texts, card=card)
+    print_answer(console, name, answer, top=wish.top, portraits=portraits, texts=texts, card=card)
 
 
 async def _answers(

@@ -57,7 +57,9 @@ def print_answer(
         card: The side-by-side picture, where the terminal draws pictures.
     """
     console.print(styled(photo, "cyan"))
-    parts: list[RenderableType] = [] if card is None else [card]
+    if card is not None:
+        console.print(card)
+    parts: list[RenderableType] = []
     for line in answer_lines(answer, portraits, texts):
         # Everything but the faces, which get a table each.
         if line.kind is LineKind.MATCH or (line.kind is LineKind.FACE and answer.faces):

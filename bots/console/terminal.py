@@ -8,7 +8,8 @@ import os
 import sys
 
 from PIL import Image
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
+from rich.segment import Segments
 
 __all__ = ["graphics", "language", "picture"]
 
@@ -37,14 +38,19 @@ def _interactive() -> bool:
     return all(stream is not None and stream.isatty() for stream in streams)
 
 
-def picture(content: bytes) -> RenderableType | None:
-    """The picture for rich to print; None where the terminal draws none."""
+def picture(content: bytes, console: Console) -> RenderableType | None:
+    """The picture for rich to print by itself; None where the terminal draws none."""
     if graphics() is None:
         return None
     from textual_image import renderable  # noqa: PLC0415 - as above
 
-    image = Image.open(io.BytesIO(content))
-    return renderable.Image(image, width=_COLUMNS)
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            drawn = renderable.Image(image, width=min(_COLUMNS, console.width))
+            # Drawn here and now: a terminal that does not know its own size is found out in time.
+            return Segments(list(console.render(drawn)))
+    except Exception:  # noqa: BLE001 - as above
+        return None
 
 
 def language() -> str | None:
