@@ -18,76 +18,76 @@ CONTEXT = "face"
 """gettext context of all words for faces."""
 
 
-def N_(text: str) -> str:  # noqa: N802 - the name that gettext's tools look for
-    """Marks ``text`` for translation, in the context ``face``."""
+def P_(_context: str, text: str) -> str:  # noqa: N802 - as gettext's tools know it
+    """Marks ``text`` for translation, in a context."""
     return text
 
 
 PHRASES: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        ("face_shape", "oval"): N_("oval face"),
-        ("face_shape", "round"): N_("round face"),
-        ("face_shape", "square"): N_("square face"),
-        ("face_shape", "heart"): N_("heart-shaped face"),
-        ("face_shape", "long"): N_("long face"),
-        ("jawline", "strong"): N_("strong jawline"),
-        ("jawline", "soft"): N_("soft jawline"),
-        ("jawline", "tapered"): N_("tapered jawline"),
-        ("forehead", "high"): N_("high forehead"),
-        ("forehead", "broad"): N_("broad forehead"),
-        ("eyebrows", "bushy"): N_("bushy eyebrows"),
-        ("eyebrows", "arched"): N_("arched eyebrows"),
-        ("eyebrows", "straight"): N_("straight eyebrows"),
-        ("eyes", "large"): N_("large eyes"),
-        ("eyes", "almond"): N_("almond-shaped eyes"),
-        ("eyes", "wide_set"): N_("wide-set eyes"),
-        ("eyes", "close_set"): N_("close-set eyes"),
-        ("nose", "prominent"): N_("prominent nose"),
-        ("nose", "pointed"): N_("pointed nose"),
-        ("nose", "small"): N_("small nose"),
-        ("cheekbones", "high"): N_("high cheekbones"),
-        ("lips", "full"): N_("full lips"),
-        ("lips", "thin"): N_("thin lips"),
-        ("hair_style", "straight"): N_("straight hair"),
-        ("hair_style", "wavy"): N_("wavy hair"),
-        ("hair_style", "bald"): N_("bald head"),
-        ("hair_color", "black"): N_("black hair"),
-        ("hair_color", "brown"): N_("brown hair"),
-        ("hair_color", "blond"): N_("blond hair"),
-        ("hair_color", "gray"): N_("gray hair"),
-        ("hairline", "bangs"): N_("bangs"),
-        ("hairline", "receding"): N_("high hairline"),
-        ("beard", "beard"): N_("beard"),
-        ("beard", "goatee"): N_("goatee"),
-        ("beard", "moustache"): N_("moustache"),
-        ("beard", "stubble"): N_("stubble"),
-        ("glasses", "eyeglasses"): N_("glasses"),
-        ("hat", "hat"): N_("hat"),
-        ("expression", "broad_smile"): N_("broad smile"),
-        ("expression", "slight_smile"): N_("slight smile"),
-        ("expression", "calm"): N_("calm expression"),
-        ("age_group", "young"): N_("young adult"),
-        ("age_group", "middle_aged"): N_("middle-aged"),
-        ("age_group", "senior"): N_("older adult"),
+        ("face_shape", "oval"): P_("face", "oval face"),
+        ("face_shape", "round"): P_("face", "round face"),
+        ("face_shape", "square"): P_("face", "square face"),
+        ("face_shape", "heart"): P_("face", "heart-shaped face"),
+        ("face_shape", "long"): P_("face", "long face"),
+        ("jawline", "strong"): P_("face", "strong jawline"),
+        ("jawline", "soft"): P_("face", "soft jawline"),
+        ("jawline", "tapered"): P_("face", "tapered jawline"),
+        ("forehead", "high"): P_("face", "high forehead"),
+        ("forehead", "broad"): P_("face", "broad forehead"),
+        ("eyebrows", "bushy"): P_("face", "bushy eyebrows"),
+        ("eyebrows", "arched"): P_("face", "arched eyebrows"),
+        ("eyebrows", "straight"): P_("face", "straight eyebrows"),
+        ("eyes", "large"): P_("face", "large eyes"),
+        ("eyes", "almond"): P_("face", "almond-shaped eyes"),
+        ("eyes", "wide_set"): P_("face", "wide-set eyes"),
+        ("eyes", "close_set"): P_("face", "close-set eyes"),
+        ("nose", "prominent"): P_("face", "prominent nose"),
+        ("nose", "pointed"): P_("face", "pointed nose"),
+        ("nose", "small"): P_("face", "small nose"),
+        ("cheekbones", "high"): P_("face", "high cheekbones"),
+        ("lips", "full"): P_("face", "full lips"),
+        ("lips", "thin"): P_("face", "thin lips"),
+        ("hair_style", "straight"): P_("face", "straight hair"),
+        ("hair_style", "wavy"): P_("face", "wavy hair"),
+        ("hair_style", "bald"): P_("face", "bald head"),
+        ("hair_color", "black"): P_("face", "black hair"),
+        ("hair_color", "brown"): P_("face", "brown hair"),
+        ("hair_color", "blond"): P_("face", "blond hair"),
+        ("hair_color", "gray"): P_("face", "gray hair"),
+        ("hairline", "bangs"): P_("face", "bangs"),
+        ("hairline", "receding"): P_("face", "high hairline"),
+        ("beard", "beard"): P_("face", "beard"),
+        ("beard", "goatee"): P_("face", "goatee"),
+        ("beard", "moustache"): P_("face", "moustache"),
+        ("beard", "stubble"): P_("face", "stubble"),
+        ("glasses", "eyeglasses"): P_("face", "glasses"),
+        ("hat", "hat"): P_("face", "hat"),
+        ("expression", "broad_smile"): P_("face", "broad smile"),
+        ("expression", "slight_smile"): P_("face", "slight smile"),
+        ("expression", "calm"): P_("face", "calm expression"),
+        ("age_group", "young"): P_("face", "young adult"),
+        ("age_group", "middle_aged"): P_("face", "middle-aged"),
+        ("age_group", "senior"): P_("face", "older adult"),
     }
 )
 """(attribute, value) → its words."""
 
 HAIR: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        ("straight", "black"): N_("straight black hair"),
-        ("straight", "brown"): N_("straight brown hair"),
-        ("straight", "blond"): N_("straight blond hair"),
-        ("straight", "gray"): N_("straight gray hair"),
-        ("wavy", "black"): N_("wavy black hair"),
-        ("wavy", "brown"): N_("wavy brown hair"),
-        ("wavy", "blond"): N_("wavy blond hair"),
-        ("wavy", "gray"): N_("wavy gray hair"),
+        ("straight", "black"): P_("face", "straight black hair"),
+        ("straight", "brown"): P_("face", "straight brown hair"),
+        ("straight", "blond"): P_("face", "straight blond hair"),
+        ("straight", "gray"): P_("face", "straight gray hair"),
+        ("wavy", "black"): P_("face", "wavy black hair"),
+        ("wavy", "brown"): P_("face", "wavy brown hair"),
+        ("wavy", "blond"): P_("face", "wavy blond hair"),
+        ("wavy", "gray"): P_("face", "wavy gray hair"),
     }
 )
 """(style, colour) → the words for both."""
 
-NEUTRAL = N_("balanced features")
+NEUTRAL = P_("face", "balanced features")
 
 
 def describe_face(face: photo_pb2.Face, texts: Texts) -> str:
@@ -107,7 +107,7 @@ def describe_face(face: photo_pb2.Face, texts: Texts) -> str:
         return ""
     if not known:
         return face.caption.text
-    separator = texts.in_context(CONTEXT, ", ")
+    separator = texts.in_context(CONTEXT, P_("face", ", "))
     return separator.join(_phrases(values, texts)) or texts.in_context(CONTEXT, NEUTRAL)
 
 

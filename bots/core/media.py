@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.error import FFmpegError
@@ -27,7 +28,7 @@ def first_frame(video: bytes) -> bytes:
     """
     try:
         with av.open(io.BytesIO(video), "r") as container:
-            frame = next(container.decode(video=0))
+            frame: Any = next(container.decode(video=0))
             picture = frame.to_image()
     except (FFmpegError, StopIteration, IndexError, ValueError, OSError):
         # ``from None``: nothing of the video goes into logs.

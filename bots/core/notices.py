@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bots.core.errors import (
@@ -19,6 +20,7 @@ __all__ = [
     "celebrity_not_found",
     "error_reply",
     "error_text",
+    "help_reply",
     "limited_reply",
     "notice",
     "privacy_paragraphs",
@@ -89,6 +91,34 @@ def celebrity_not_found(name: str, texts: Texts) -> Reply:
     else:
         text = texts("I know nobody by the name of {name}.", name=name.strip()[:80])
     return replace(notice(text, texts), reason="CELEBRITY_NOT_FOUND")
+
+
+def help_reply(texts: Texts, commands: Sequence[tuple[str, str]]) -> Reply:
+    """What the bot does, and its commands with what each is for."""
+    lines = [
+        Line(LineKind.TITLE, texts("Who do you look like?")),
+        Line(
+            LineKind.TEXT,
+            texts(
+                "Send me a photo. I describe it and every face on it, and show the celebrities "
+                "whom the faces resemble."
+            ),
+        ),
+        Line(
+            LineKind.TEXT,
+            texts(
+                "Several photos at once get one answer. In groups, reply to a photo with my name, "
+                "or write it under your own."
+            ),
+        ),
+        Line(
+            LineKind.TEXT,
+            texts("Looked at, answered, forgotten: nothing of your photo is kept."),
+        ),
+        Line(LineKind.TITLE, texts("Commands")),
+        *(Line(LineKind.TEXT, f"/{name}: {text}") for name, text in commands),
+    ]
+    return Reply(ReplyKind.NOTICE, texts.language, tuple(lines))
 
 
 def privacy_paragraphs(texts: Texts, contact: str = "") -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """A pretend Discord for the tests of the bot: simcord, with what it lacks.
 
 simcord drives one user action at a time and always speaks American English; here are
-clients in other languages, commands from the menu of a message in a direct message, and
+clients in other languages, embeds that take files out of a message's attachments as
+Discord's do, commands from the menu of a message in a direct message, and
 many actions at once.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -42,10 +44,39 @@ def make_bot(address: str, folder: Path, **settings: Any) -> LookalikeBot:
 @asynccontextmanager
 async def world(bot: LookalikeBot, **options: Any) -> AsyncIterator[simcord.Env]:
     """Discord with the bot in it and its commands published."""
-    async with simcord.run(bot, settle_timeout=20.0, **options) as env:
-        await bot.publish()
-        yield env
-        await env.bot.close()
+    with files_in_embeds():
+        async with simcord.run(bot, settle_timeout=20.0, **options) as env:
+            await bot.publish()
+            yield env
+            await env.bot.close()
+
+
+@contextmanager
+def files_in_embeds() -> Iterator[None]:
+    """A file that an embed shows is not listed among the message's attachments."""
+    original = serializers.message_payload
+
+    def payload(*args: Any, **kwargs: Any) -> Any:
+        made = copy.deepcopy(original(*args, **kwargs))
+        files = {f"attachment://{file['filename']}": file for file in made["attachments"]}
+        for embed in made["embeds"]:
+            for media in (embed.get("image"), embed.get("thumbnail")):
+                if media and media["url"] in files:
+                    media["url"] = files[media["url"]]["url"]
+        shown = {
+            media["url"]
+            for embed in made["embeds"]
+            for media in (embed.get("image"), embed.get("thumbnail"))
+            if media
+        }
+        made["attachments"] = [file for file in made["attachments"] if file["url"] not in shown]
+        return made
+
+    serializers.message_payload = payload
+    try:
+        yield
+    finally:
+        serializers.message_payload = original
 
 
 @contextmanager
@@ -67,9 +98,7 @@ def speaking(locale: str) -> Iterator[None]:
 async def dm_menu(env: simcord.Env, user: Any, name: str, message: Any) -> InteractionResult:
     """A command from the menu of a message of a direct message."""
     stored = env.backend.get_message(message.channel.id, message.id)
-    root = actors._resolve_visible_command(
-        user, user.dm_channel.id, name, AppCommandType.MESSAGE
-    )
+    root = actors._resolve_visible_command(user, user.dm_channel.id, name, AppCommandType.MESSAGE)
     payload = dict(serializers.message_payload(env.backend, stored))
     data = {
         "id": root["id"],

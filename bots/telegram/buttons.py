@@ -1,0 +1,162 @@
+"""Pressed buttons: pages, details, voice, delete; and the card shared into other chats."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from telegram import CallbackQuery, InlineQueryResultCachedPhoto, Message, ReplyParameters, Update
+from telegram.constants import ChatAction
+from telegram.error import BadRequest, TelegramError
+
+from bots.core.answer import Asker, Mode
+from bots.core.languages import Texts, texts_for
+from bots.core.reply import Action, Press, Reply, ReplyKind
+from bots.core.speech import SpeechUnavailable
+from bots.telegram.commands import CommandHandlers
+from bots.telegram.files import attachment_of, download
+from bots.telegram.persistence import persistently
+from bots.telegram.photos import PhotoHandlers
+from bots.telegram.service import Service
+
+__all__ = ["ButtonHandlers"]
+
+log = logging.getLogger(__name__)
+
+
+class ButtonHandlers:
+    """Does what buttons say.
+
+    Args:
+        service: The shared parts.
+        photos: Answers a photo anew.
+        commands: Knows the buttons of the settings.
+    """
+
+    def __init__(self, service: Service, photos: PhotoHandlers, commands: CommandHandlers) -> None:
+        self._service = service
+        self._photos = photos
+        self._commands = commands
+
+    async def on_press(self, update: Update, _context: Any) -> None:
+        """A button under one of our messages."""
+        query = update.callback_query
+        if query is None or not query.data:
+            return
+        asker = await self._service.asker(update)
+        texts = texts_for(asker.language)
+        message = query.message if isinstance(query.message, Message) else None
+        if message is None:  # too old for Telegram to say what it was
+            await self._say(query, texts("This message is too old. Please send the photo again."))
+            return
+        if await self._commands.on_setting(query, message, asker):
+            return
+        try:
+            press = Press.parse(query.data)
+        except ValueError:
+            await self._say(query, "")
+            return
+        if press.action is Action.DELETE:
+            await self._delete(query, message, asker, texts)
+        elif press.action is Action.SHARE:
+            await self._say(query, texts("Press and hold the picture, then choose Forward."))
+        elif press.action is Action.SPEAK:
+            await self._speak(query, message, press, texts)
+        elif press.action is Action.RETRY:
+            await self._retry(query, message, asker)
+        else:
+            await self._turn(query, message, asker)
+
+    async def on_inline(self, update: Update, _context: Any) -> None:
+        """The share button asks for a card by its key, to put it into another chat."""
+        query = update.inline_query
+        if query is None:
+            return
+        file_id = self._service.sender.file_id(f"{query.query.strip()}.o")
+        results = (
+            [InlineQueryResultCachedPhoto(query.query.strip()[:64], file_id)] if file_id else []
+        )
+        with contextlib.suppress(BadRequest):  # the question was too long ago
+            await query.answer(results, cache_time=0, is_personal=True)
+
+    async def _turn(self, query: CallbackQuery, message: Message, asker: Asker) -> None:
+        source = message.reply_to_message
+
+        async def photos() -> Sequence[bytes]:
+            attachment = attachment_of(source)
+            return [await download(self._service.bot, attachment)] if attachment else []
+
+        has_photo = attachment_of(source) is not None
+        reply = await self._service.desk.handle_press(
+            asker, query.data or "", photos=photos if has_photo else None
+        )
+        if reply.kind in {ReplyKind.NOTICE, ReplyKind.LIMITED, ReplyKind.ERROR}:
+            await self._say(query, reply.text, alert=True)
+            return
+        await self._say(query, "")
+        await self._service.sender.edit(message, reply)
+
+    async def _delete(
+        self, query: CallbackQuery, message: Message, asker: Asker, texts: Texts
+    ) -> None:
+        may = self._service.desk.may_delete(asker, query.data or "")
+        if not may and not await self._service.may_change(message.chat, query.from_user):
+            await self._say(query, texts("Only who asked can delete this answer."), alert=True)
+            return
+        self._service.desk.answers.drop(Press.parse(query.data or "").key)
+        try:
+            await persistently(message.delete)
+        except BadRequest:  # over two days old: Telegram keeps it, we empty it
+            with contextlib.suppress(TelegramError):
+                await message.edit_reply_markup(None)
+        await self._say(query, texts("Deleted. Nothing of the photo was kept."))
+
+    async def _speak(
+        self, query: CallbackQuery, message: Message, press: Press, texts: Texts
+    ) -> None:
+        spoken = self._service.desk.spoken_text(press.key, texts.language)
+        if spoken is None:
+            text = texts("I no longer remember this answer. Please send the photo again.")
+            await self._say(query, text, alert=True)
+            return
+        await self._say(query, "")
+        async with self._service.working(message, ChatAction.RECORD_VOICE):
+            caption, rest = spoken
+            try:
+                voice = await self._service.speaker.speak([("en", caption), (texts.language, rest)])
+            except SpeechUnavailable as error:
+                log.warning("speech: %s", error)
+                text = texts("I cannot speak here: the operator has not set up a voice.")
+                await persistently(lambda: message.reply_text(text))
+                return
+            thread = message.message_thread_id if message.is_topic_message else None
+            quoted = ReplyParameters(message.message_id, allow_sending_without_reply=True)
+            await persistently(
+                lambda: self._service.bot.send_voice(
+                    message.chat_id,
+                    voice,
+                    reply_parameters=quoted,
+                    message_thread_id=thread,
+                    filename="lookalike.ogg",
+                )
+            )
+
+    async def _retry(self, query: CallbackQuery, message: Message, asker: Asker) -> None:
+        source = message.reply_to_message
+        texts = texts_for(asker.language)
+        if source is None or attachment_of(source) is None:
+            await self._say(query, texts("Please send the photo again."), alert=True)
+            return
+        await self._say(query, "")
+        async with self._service.working(message):
+            mode: Mode = await self._service.store.mode(asker)
+            reply: Reply | None = await self._photos.reply(asker, [source], mode)
+            if reply is not None:
+                await self._service.sender.edit(message, reply)
+
+    @staticmethod
+    async def _say(query: CallbackQuery, text: str, *, alert: bool = False) -> None:
+        with contextlib.suppress(BadRequest):  # Telegram forgets presses after a while
+            await query.answer(text[:200] or None, show_alert=alert or None)

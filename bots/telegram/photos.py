@@ -1,0 +1,200 @@
+"""Photos: when to answer, albums brought together, two photos compared."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from telegram import Message, Update
+
+from bots.core.answer import Asker, Mode
+from bots.core.errors import BadPhoto
+from bots.core.languages import texts_for
+from bots.core.notices import error_reply, notice
+from bots.core.reply import Reply
+from bots.core.store import Scope
+from bots.telegram.albums import AlbumCollector
+from bots.telegram.files import Attachment, attachment_of, download
+from bots.telegram.service import Service, is_for_us
+
+__all__ = ["PhotoHandlers", "ask_for_comparison"]
+
+log = logging.getLogger(__name__)
+
+_COMPARISON_WAITS_S = 600
+_COMMAND = re.compile(r"/(compare|lookalike|describe)\b(?:@(\w+))?", re.IGNORECASE)
+
+
+class PhotoHandlers:
+    """Answers messages that carry a picture, or that reply to one.
+
+    Args:
+        service: The shared parts.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._albums: AlbumCollector[Message] = AlbumCollector(
+            service.settings.telegram_album_wait_s
+        )
+
+    async def on_photo(self, update: Update, _context: Any) -> None:
+        """A message with a picture."""
+        message = update.message
+        if message is None:
+            return
+        if message.media_group_id is None:
+            await self._on_messages(update, [message])
+            return
+        key = f"{message.chat_id}/{message.media_group_id}"
+        album = await self._albums.join(key, message)
+        if album is not None:
+            with album:
+                await self._on_messages(
+                    update, sorted(album.items, key=lambda item: item.message_id)
+                )
+
+    async def on_text(self, update: Update, _context: Any) -> None:
+        """Words: with the bot's name under somebody's photo, or just words in private."""
+        message = update.message
+        if message is None:
+            return
+        asker = await self._service.asker(update)
+        if asker.group and not is_for_us(message, self._service.bot):
+            return
+        replied = message.reply_to_message
+        if asker.group and replied and attachment_of(replied):
+            await self._answer(asker, message, [replied], await self._service.store.mode(asker))
+            return
+        texts = texts_for(asker.language)
+        hint = notice(
+            texts("Send me a photo, and I tell you who is on it. /help says more."), texts
+        )
+        await self._service.sender.answer(message, hint)
+
+    async def on_command(self, update: Update, mode: Mode) -> None:
+        """/lookalike and /describe: about the photo that they reply to."""
+        message = update.message
+        if message is None:
+            return
+        asker = await self._service.asker(update)
+        if attachment_of(message.reply_to_message) and message.reply_to_message:
+            await self._answer(asker, message, [message.reply_to_message], mode)
+            return
+        texts = texts_for(asker.language)
+        text = texts("Reply to a photo with this command, or simply send me one.")
+        await self._service.sender.answer(message, notice(text, texts))
+
+    async def _on_messages(self, update: Update, messages: Sequence[Message]) -> None:
+        service = self._service
+        asker = await service.asker(update)
+        command = _caption_command(messages, service.bot.username)
+        if asker.group and not (
+            command
+            or any(is_for_us(message, service.bot) for message in messages)
+            or await service.store.is_watched(asker.chat)
+        ):
+            return
+        if command == "compare":
+            await ask_for_comparison(service, asker)
+        if await self._compared(asker, messages):
+            return
+        modes = {"lookalike": Mode.LOOKALIKE, "describe": Mode.DESCRIBE}
+        mode = modes.get(command) or await service.store.mode(asker)
+        await self._answer(asker, messages[0], messages, mode)
+
+    async def _answer(
+        self, asker: Asker, message: Message, sources: Sequence[Message], mode: Mode
+    ) -> None:
+        async with self._service.working(message):
+            reply = await self.reply(asker, sources, mode)
+            if reply is not None:
+                await self._service.sender.answer(message, reply)
+
+    async def reply(self, asker: Asker, sources: Sequence[Message], mode: Mode) -> Reply | None:
+        """The answer about the pictures of these messages; None where there is none."""
+        attachments = [a for a in map(attachment_of, sources) if a]
+        if not attachments:
+            texts = texts_for(asker.language)
+            if asker.group:
+                return None
+            return error_reply(BadPhoto("no picture", reason="UNSUPPORTED_FORMAT"), texts)
+        try:
+            photos = await self._download(attachments)
+        except BadPhoto as error:
+            return error_reply(error, texts_for(asker.language))
+        return await self._service.desk.handle_photo(asker, photos, mode=mode)
+
+    async def _download(self, attachments: Sequence[Attachment]) -> list[bytes]:
+        """All that can be had.
+
+        Raises:
+            BadPhoto: None can.
+        """
+        bot = self._service.bot
+        results = await asyncio.gather(
+            *(download(bot, attachment) for attachment in attachments), return_exceptions=True
+        )
+        photos = [result for result in results if isinstance(result, bytes)]
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not photos or not isinstance(failure, BadPhoto):
+                raise failure
+        return photos
+
+    async def _compared(self, asker: Asker, messages: Sequence[Message]) -> bool:
+        """Takes the photos for a comparison that was asked for; False where none was."""
+        service, name = self._service, _setting(asker)
+        state = await service.store.get(Scope.USER, asker.user, name)
+        if state is None:
+            return False
+        begun, _, first = state.partition(" ")
+        attachments = [a for a in map(attachment_of, messages) if a]
+        if time.time() - float(begun) > _COMPARISON_WAITS_S or not attachments:
+            await service.store.put(Scope.USER, asker.user, name, None)
+            return False
+        if first:
+            attachments.insert(0, Attachment(first))
+        if len(attachments) == 1:
+            await service.store.put(
+                Scope.USER, asker.user, name, f"{begun} {attachments[0].file_id}"
+            )
+            texts = texts_for(asker.language)
+            text = texts("Thank you. Now send me the second photo.")
+            await service.sender.answer(messages[0], notice(text, texts))
+            return True
+        await service.store.put(Scope.USER, asker.user, name, None)
+        async with service.working(messages[0]):
+            try:
+                photos = await asyncio.gather(*(download(service.bot, a) for a in attachments[:2]))
+            except BadPhoto as error:
+                reply = error_reply(error, texts_for(asker.language))
+            else:
+                reply = await service.desk.compare(asker, *photos)
+            await service.sender.answer(messages[0], reply)
+        return True
+
+
+async def ask_for_comparison(
+    service: Service, asker: Asker, first: Attachment | None = None
+) -> None:
+    """The asker's next photos are to be compared. Only the file's id is written down."""
+    value = f"{time.time():.0f} {first.file_id if first else ''}"
+    await service.store.put(Scope.USER, asker.user, _setting(asker), value)
+
+
+def _setting(asker: Asker) -> str:
+    return f"comparing {asker.chat}"
+
+
+def _caption_command(messages: Sequence[Message], username: str) -> str:
+    """The command that a caption begins with, if it is for us; else empty."""
+    for message in messages:
+        match = _COMMAND.match(message.caption or "")
+        if match and (match[2] or username or "").lower() == (username or "").lower():
+            return match[1].lower()
+    return ""
