@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from bots.core.client import LookalikeClient
-from bots.web import celebrities, live, operations, pages, photos, predict
+from bots.web import celebrities, live, operations, pages, photos, predict, speech
 from bots.web.middleware import MetricsMiddleware, SecurityHeadersMiddleware
 from bots.web.problems import install_problem_handlers
 from bots.web.services import WebServices
@@ -56,7 +56,7 @@ def create_app(
     install_problem_handlers(app)
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     app.add_middleware(SecurityHeadersMiddleware)
-    for part in (pages, predict, photos, celebrities, live, operations):
+    for part in (pages, predict, photos, speech, celebrities, live, operations):
         app.include_router(part.router)
     pages.mount_static(app)
     return app

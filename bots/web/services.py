@@ -17,6 +17,7 @@ from bots.core.limits import FairQueue, QueueFull, RateLimit
 from bots.core.notices import limited_reply
 from bots.core.portraits import PortraitShelf
 from bots.core.render import Renderer
+from bots.core.speech import Speaker
 from bots.web.language import language_of
 from bots.web.metrics import WebMetrics
 from bots.web.pages import WEB_LOCALE_FOLDER
@@ -43,6 +44,7 @@ class WebServices:
         self.metrics = WebMetrics()
         self.photo_limit = RateLimit(settings.photos_per_minute)
         self.request_limit = RateLimit(settings.web_requests_per_minute)
+        self.speaker = Speaker.from_settings(settings)
         self.live_views: Tally[str] = Tally()
         self._queue = FairQueue(settings.calls_at_once, settings.queue_per_user)
 

@@ -2,7 +2,7 @@
 
 import { attribution, portraitUrl } from "./api.js";
 import { openCard } from "./card.js";
-import { button, h, icon, number, settings, showError, text } from "./dom.js";
+import { button, h, icon, named, number, settings, showError, text } from "./dom.js";
 import { playVoice, stopVoice } from "./voice.js";
 
 const FIRST_MATCHES = 3;
@@ -146,8 +146,7 @@ function drawFace(answer, state, context, select) {
     h(
       "h2",
       { class: "names", tabindex: "-1" },
-      h("span", { class: "quiet" }, `${text("this_face")} ${text("looks_like")} `),
-      h("bdi", {}, match.name),
+      named("face_looks_like", match.name),
       h("span", { class: "visually-hidden" }, `. ${text("likeness_of", { likeness: number(Math.round(match.likeness)) })}`),
     ),
     traits,
@@ -158,12 +157,16 @@ function drawFace(answer, state, context, select) {
         class: "button primary share",
       }),
       several
-        ? button(text("all_faces"), "share", () => openCard(context.file, {}, match.name), { class: "button share-all" })
+        ? button(text("all_faces"), "share", () => openCard(context.file, {}, best(faces).join(", ")), { class: "button share-all" })
         : null,
     ),
     drawMatches(face, state, select),
     drawDetails(answer, face, match),
   ];
+}
+
+function best(faces) {
+  return faces.filter((face) => face.matches.length).map((face) => face.matches[0].name);
 }
 
 function drawPair(face, match, index) {

@@ -5,7 +5,8 @@ import { byId, showBusy, showError, text } from "./dom.js";
 
 let url = null;
 
-export async function openCard(file, view, name) {
+/** Open the dialog. `view`: {face, match}, or {} for all faces; `names`: who is on the card. */
+export async function openCard(file, view, names) {
   const dialog = byId("card-dialog");
   const image = byId("card-image");
   const status = byId("card-status");
@@ -33,7 +34,7 @@ export async function openCard(file, view, name) {
     const blob = await makeCard(file, view, controller.signal);
     url = URL.createObjectURL(blob);
     image.src = url;
-    image.alt = `${text("your_card")}: ${text("this_face")} ${text("looks_like")} ${name}`;
+    image.alt = `${text("your_card")}: ${names}`;
     image.hidden = false;
     showBusy(status, "");
     offer(blob, status);

@@ -12,6 +12,13 @@ export function text(key, values = {}) {
   return template.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+/** A name in a heading, with the words of `key` before and after it where the language has them. */
+export function named(key, name) {
+  const [before, after] = settings.texts[key].split("{name}");
+  const quiet = (words) => (words.trim() ? h("span", { class: "quiet" }, words.trim()) : null);
+  return [quiet(before), " ", h("bdi", {}, name), " ", quiet(after)].filter(Boolean);
+}
+
 /** A number as people of the page's language write it. */
 export function number(value, options = {}) {
   return new Intl.NumberFormat(settings.language, options).format(value);

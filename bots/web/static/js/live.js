@@ -5,7 +5,7 @@
 
 import { portraitUrl, Problem } from "./api.js";
 import { closeCamera, grab, hasCamera, openCamera } from "./camera.js";
-import { byId, h, number, showBusy, showError, text } from "./dom.js";
+import { byId, h, named, number, showBusy, showError, text } from "./dom.js";
 
 const FRAME_SIDE_PX = 640;
 const FRAME_QUALITY = 0.8;
@@ -155,12 +155,7 @@ export function startLive(usePicture) {
       mine.shown = best.match.id;
       matchBox.replaceChildren(
         h("img", { class: "live-portrait", src: portraitUrl(best.match.id), alt: "" }),
-        h(
-          "div",
-          {},
-          h("p", { class: "eyebrow" }, `${text("this_face")} ${text("looks_like")}`),
-          h("p", { class: "names" }, h("bdi", {}, best.match.name)),
-        ),
+        h("p", { class: "names" }, named("face_looks_like", best.match.name)),
       );
     }
   }
