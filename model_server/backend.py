@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -95,5 +96,11 @@ class Backend:
         )
 
     async def close(self) -> None:
-        """Frees threads, connections and the database."""
-        self.executor.shutdown()
+        """Lets what runs finish, then frees threads, connections and the database."""
+        await asyncio.to_thread(self.executor.shutdown)
+        if self._analyzer.ready:
+            await asyncio.to_thread(self._analyzer.get().close)
+            await self._portraits.get().close()
+            await asyncio.to_thread(self._gallery.get().close)
+        if self._models:
+            await asyncio.to_thread(close_models, self._models)

@@ -37,6 +37,11 @@ class Deferred(Generic[T]):
         """Puts the thing in its place."""
         self._value = value
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is there."""
+        return self._value is not None
+
     def get(self) -> T:
         """The thing.
 

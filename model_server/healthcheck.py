@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,8 +19,9 @@ __all__ = ["is_serving", "main"]
 def is_serving(channel: grpc.Channel, service: str, timeout_s: float = 3.0) -> bool:
     """Whether the server says SERVING for the service."""
     request = health_pb2.HealthCheckRequest(service=service)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     try:
-        response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_s)
+        response = stub.Check(request, timeout=timeout_s)
     except grpc.RpcError:
         return False
     return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

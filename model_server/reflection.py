@@ -7,6 +7,7 @@ the same servicer answers under both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
@@ -24,7 +25,8 @@ def enable_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
         services: Full names of the services to tell of.
     """
     servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    add_servicer: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+    add_servicer(servicer, server)
     method = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

@@ -71,7 +71,8 @@ def make_anchors(side: int, strides: Sequence[int]) -> FloatArray:
         each = 2 * layers if len(strides) > 1 else 1
         centres = (np.arange(cells, dtype=np.float32) + 0.5) / cells
         x, y = np.meshgrid(centres, centres)
-        grids.append(np.stack([x, y], -1).reshape(-1, 2).repeat(each, axis=0))
+        grid = np.stack([x, y], -1).reshape(-1, 2).repeat(each, axis=0)
+        grids.append(grid.astype(np.float32))
     return np.concatenate(grids)
 
 
@@ -112,7 +113,7 @@ class BlazeFace:
         outputs = list(self._session.run({self._input: square}).values())
         regressors = next(value[0] for value in outputs if value.shape[-1] > 1)
         logits = next(value[0, :, 0] for value in outputs if value.shape[-1] == 1)
-        return self._decode(regressors, logits, 1 / scale, np.float32([left, top]))
+        return self._decode(regressors, logits, 1 / scale, np.array([left, top], np.float32))
 
     def _decode(
         self, regressors: FloatArray, logits: FloatArray, scale: float, origin: FloatArray

@@ -74,10 +74,14 @@ class FaceEmbedder:
         vector = self._run(face)
         if self._flip:
             vector = vector + self._run(face[:, ::-1])
-        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return _unit(vector)
 
     def _run(self, face: Image) -> FloatArray:
         [output] = self._session.run(
             {self._input: preprocess(face, self._preprocessing)[None]}
         ).values()
-        return output[0] / max(float(np.linalg.norm(output)), 1e-12)
+        return _unit(output[0])
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return vector / np.float32(max(float(np.linalg.norm(vector)), 1e-12))

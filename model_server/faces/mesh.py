@@ -59,7 +59,7 @@ class FaceMesh:
         source = np.stack(
             [centre - half * (across + down), centre + half * (across - down), centre]
         )
-        target = np.float32([[0, 0], [self._side, 0], [self._side / 2, self._side / 2]])
+        target = np.array([[0, 0], [self._side, 0], [self._side / 2] * 2], np.float32)
         matrix = similarity_transform(source.astype(np.float32), target)
         crop = warp(image, matrix, (self._side, self._side))
         outputs = self._session.run({self._input: crop[None] / np.float32(255)})

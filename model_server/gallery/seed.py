@@ -86,5 +86,5 @@ class Seed:
 
 def _unit(vectors: FloatArray) -> FloatArray:
     vectors = vectors.astype(np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
-    return vectors / np.maximum(lengths, np.float32(1e-12))
+    lengths: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
