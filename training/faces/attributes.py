@@ -178,7 +178,7 @@ def tune_encoder(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "last.pt"
     if file.exists():
-        content = torch.load(file, weights_only=True)
+        content = torch.load(file, weights_only=False)
         whole.load_state_dict(content["whole"])
         optimizer.load_state_dict(content["optimizer"])
         average.values, average.updates = content["average"], content["updates"]
@@ -201,7 +201,7 @@ def tune_encoder(
             rate = min(1.0, (epoch * steps + step + 1) / (0.05 * options.epochs * steps))
             rate *= 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * done))
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * rate
+                group["lr"] = group["peak"] * float(rate)
             batch = torch.from_numpy(
                 np.stack([views[view][row] for row, view in zip(rows, chosen, strict=True)])
             )

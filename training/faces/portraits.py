@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
 from model_server.faces.alignment import align_portrait
-from model_server.faces.detector import FaceDetector
-from model_server.faces.mesh import FaceMesh
 from training.faces.lfw import EYES
 from training.photos import Photos
 
 __all__ = ["FoundFaces", "Portraits", "find_faces", "jitter"]
+
+
+class Detector(Protocol):
+    """What is needed of model_server.faces.detector.FaceDetector."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        """The faces of an image."""
+        ...
+
+
+class Mesh(Protocol):
+    """What is needed of model_server.faces.mesh.FaceMesh."""
+
+    def measure(
+        self, image: Image, box_xyxy: FloatArray, eyes: FloatArray
+    ) -> tuple[FloatArray, float]:
+        """Points, shape (468, 3), and how sure it is that there is a face."""
+        ...
 
 
 class Portraits:
@@ -93,8 +110,8 @@ def find_faces(
     photos: Photos,
     names: Sequence[str],
     *,
-    detector: FaceDetector,
-    mesh: FaceMesh,
+    detector: Detector,
+    mesh: Mesh,
     file: Path,
     progress: Callable[[int], None] | None = None,
 ) -> FoundFaces:

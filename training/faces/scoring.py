@@ -29,7 +29,7 @@ class Score:
         precision: Micro: share of what was said that is true.
         recall: Micro: share of what is true that was said.
         micro_f1: Their harmonic mean.
-        macro_f1: Mean over the values of their own F1.
+        macro_f1: Mean over the values that some face surely shows of their own F1.
         f1: By value, "attribute.value".
         support: By value, the faces that surely show it.
     """
@@ -47,8 +47,7 @@ def score(said: Said, table: Table) -> Score:
 
     Args:
         said: Shape (N, len(VALUES)).
-        table: The same shape, of :class:`training.faces.labels.Labels`. Values that no face
-            surely shows are left out.
+        table: The same shape, of :class:`training.faces.labels.Labels`.
     """
     known = table != UNKNOWN
     shown = table == PRESENT
@@ -57,7 +56,7 @@ def score(said: Said, table: Table) -> Score:
     f1 = 2 * hits / np.maximum(claims + truths, 1)
     names = [f"{value.name}.{value.value}" for value in VALUES]
     present = truths > 0
-    hit, claimed, true = hits[present].sum(), claims[present].sum(), truths[present].sum()
+    hit, claimed, true = hits.sum(), claims.sum(), truths.sum()
     return Score(
         precision=float(hit / max(claimed, 1)),
         recall=float(hit / max(true, 1)),
