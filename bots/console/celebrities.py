@@ -12,8 +12,9 @@ from rich.table import Table
 
 from bots.console.connection import connect
 from bots.console.errors import ConsoleError, ExitCode, explain
+from bots.console.ids import bare_id, full_name, id_if_needed
 from bots.console.import_ import import_
-from bots.console.jsonout import celebrity_id, celebrity_json
+from bots.console.jsonout import celebrity_json
 from bots.console.options import Embedded, Json, KeepPictures, Server, Tags
 from bots.console.output import plain, print_json, stderr, stdout, styled, write_file
 from bots.console.photos import expand, read_photo
@@ -92,7 +93,7 @@ def _table(page: Sequence[celebrity_pb2.Celebrity], *, header: bool) -> Table:
     table.add_column("Tags", no_wrap=True, overflow="ellipsis")
     for celebrity in page:
         table.add_row(
-            styled(celebrity_id(celebrity.name), "dim"),
+            styled(bare_id(celebrity.name), "dim"),
             styled(celebrity.display_name),
             str(celebrity.face_count),
             styled(" ".join(celebrity.tags), "dim"),
@@ -126,7 +127,7 @@ async def _show(
     embedded: bool,
 ) -> ExitCode:
     async with connect(server, embedded=embedded) as client:
-        celebrity = await client.get_celebrity(_name(wanted))
+        celebrity = await client.get_celebrity(full_name(wanted))
         if portrait:
             content = (await client.portrait(celebrity.name, width_px=960)).image
             await asyncio.to_thread(write_file, portrait, content)
@@ -142,7 +143,7 @@ async def _show(
     if draws and reply.picture and (shown := picture(reply.picture.content, console)):
         console.print(shown)
     print_lines(console, reply.lines)
-    console.print(styled(f"Id: {celebrity_id(celebrity.name)}", "dim"))
+    console.print(styled(f"Id: {bare_id(celebrity.name)}", "dim"))
     return ExitCode.OK
 
 
@@ -185,7 +186,7 @@ async def _add(
     async with connect(server, embedded=embedded) as client:
         created = await client.create_celebrity(
             celebrity,
-            celebrity_id=id_,
+            celebrity_id=id_ or id_if_needed(celebrity.display_name),
             photos=[
                 celebrity_pb2.CelebrityPhoto(content=content, keep_picture=keep)
                 for content in contents
@@ -195,9 +196,7 @@ async def _add(
         print_json(celebrity_json(created))
     else:
         faces = f"{created.face_count} {'face' if created.face_count == 1 else 'faces'}"
-        stdout().print(
-            styled(f"Added {created.display_name} as {celebrity_id(created.name)}, {faces}.")
-        )
+        stdout().print(styled(f"Added {created.display_name} as {bare_id(created.name)}, {faces}."))
     return ExitCode.OK
 
 
@@ -220,18 +219,13 @@ async def _remove(ids: Sequence[str], *, server: str | None, embedded: bool) -> 
     async with connect(server, embedded=embedded) as client:
         for id_ in ids:
             try:
-                await client.delete_celebrity(_name(id_))
+                await client.delete_celebrity(full_name(id_))
             except NotFound as error:
                 complain(ConsoleError(explain(error)))
                 code = ExitCode.BAD_INPUT
             else:
                 stdout().print(styled(f"Removed {id_}."))
     return code
-
-
-def _name(wanted: str) -> str:
-    """Both "ada-lovelace" and "celebrities/ada-lovelace" are understood."""
-    return f"celebrities/{celebrity_id(wanted)}"
 
 
 celebrities.command("import")(import_)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.console.errors import ConsoleError, ExitCode, explain
-from bots.console.jsonout import celebrity_id
+from bots.console.ids import bare_id, folded, id_if_needed
 from bots.console.photos import photos_in, read_photo
 from bots.core.client import LookalikeClient
 from bots.core.errors import (
@@ -203,17 +203,17 @@ class Importer:
         while True:
             page = await self._client.list_celebrities(page_size=1000, page_token=token)
             for celebrity in page.celebrities:
-                self._known.setdefault(_folded(celebrity.display_name), celebrity.name)
+                self._known.setdefault(folded(celebrity.display_name), celebrity.name)
             token = page.next_page_token
             if not token:
                 return
 
     async def _enrol(self, person: Person, report: PersonReport) -> None:
-        key = _folded(person.celebrity.display_name)
+        key = folded(person.celebrity.display_name)
         known = self._known.get(key)
         if known is not None:
             report.existed = True
-            report.celebrity = celebrity_id(known)
+            report.celebrity = bare_id(known)
             if self._update:
                 await self._add(person.photos, known, person.celebrity, report)
             return
@@ -230,7 +230,7 @@ class Importer:
             name = await self._add([*others, *rest], "", person.celebrity, report)
         if name:
             self._known[key] = name
-            report.celebrity = celebrity_id(name)
+            report.celebrity = bare_id(name)
         else:
             del self._known[key]
 
@@ -249,7 +249,11 @@ class Importer:
                     await self._client.add_celebrity_photo(name, content, keep_picture=self._keep)
                 else:
                     photo = celebrity_pb2.CelebrityPhoto(content=content, keep_picture=self._keep)
-                    created = await self._client.create_celebrity(celebrity, photos=[photo])
+                    created = await self._client.create_celebrity(
+                        celebrity,
+                        celebrity_id=id_if_needed(celebrity.display_name),
+                        photos=[photo],
+                    )
                     name = created.name
                 report.added += 1
             except ConsoleError as error:
@@ -270,9 +274,3 @@ _WRONG = "WRONG_PERSON"
 
 def _reason(error: ClientError) -> str:
     return f"{error.reason}: {explain(error)}" if error.reason else explain(error)
-
-
-def _folded(name: str) -> str:
-    """Names are the same whatever their case, accents and spaces."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bots.console.ids import bare_id
 from lookalike.v1 import celebrity_pb2, photo_pb2
 
-__all__ = ["analysis_json", "celebrity_id", "celebrity_json", "comparison_json"]
-
-_PREFIX = "celebrities/"
+__all__ = ["analysis_json", "celebrity_json", "comparison_json"]
 
 
 def analysis_json(photo: str, answer: photo_pb2.AnalyzePhotoResponse) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def analysis_json(photo: str, answer: photo_pb2.AnalyzePhotoResponse) -> dict[st
                 "caption": face.caption.text,
                 "matches": [
                     {
-                        "celebrity": celebrity_id(match.celebrity.name),
+                        "celebrity": bare_id(match.celebrity.name),
                         "name": match.celebrity.display_name,
                         "similarity": round(match.similarity.cosine, 4),
                         "likeness": round(match.similarity.likeness, 1),
@@ -56,7 +55,7 @@ def comparison_json(
 def celebrity_json(celebrity: celebrity_pb2.Celebrity) -> dict[str, Any]:
     """One celebrity."""
     return {
-        "celebrity": celebrity_id(celebrity.name),
+        "celebrity": bare_id(celebrity.name),
         "name": celebrity.display_name,
         "aliases": list(celebrity.aliases),
         "tags": list(celebrity.tags),
@@ -64,8 +63,3 @@ def celebrity_json(celebrity: celebrity_pb2.Celebrity) -> dict[str, Any]:
         "faces": celebrity.face_count,
         "has_picture": celebrity.has_picture,
     }
-
-
-def celebrity_id(name: str) -> str:
-    """The id in a name: "ada-lovelace" of "celebrities/ada-lovelace"."""
-    return name.removeprefix(_PREFIX)

@@ -92,6 +92,14 @@ def test_running_it_again_adds_nobody_twice(lookalike, people, fake):
     assert [name for name, _ in fake.calls[calls:]] == ["ListCelebrities", "CreateCelebrity"]
 
 
+def test_names_in_other_scripts_get_an_id(lookalike, people, fake):
+    """The server cannot make one of them."""
+    lookalike("celebrities", "import", people(Владимир_Высоцкий=1))
+    request = next(request for name, request in fake.calls if name == "CreateCelebrity")
+    assert request.celebrity.display_name == "Владимир Высоцкий"
+    assert request.celebrity_id.startswith("person-")
+
+
 def test_update_adds_photos_to_those_who_are_there(lookalike, people, fake):
     """Only the photos are new."""
     lookalike("celebrities", "import", people(Ada=1))
