@@ -42,7 +42,7 @@ class Commands(commands.Cog):
     def __init__(self, bot: LookalikeBot) -> None:
         self.bot = bot
 
-    @app_commands.command(name=text("describe"), description=text("Say what a photo shows"))
+    @app_commands.command(name="describe", description=text("Say what a photo shows"))
     @app_commands.rename(photo=text("photo"), private=text("private"))
     @app_commands.describe(photo=text("The photo"), private=text("Show the answer to you only"))
     async def describe(
@@ -53,7 +53,7 @@ class Commands(commands.Cog):
         await self.bot.guarded(interaction, work)
 
     @app_commands.command(
-        name=text("lookalike"), description=text("Find the celebrities that a face looks like")
+        name="lookalike", description=text("Find the celebrities that a face looks like")
     )
     @app_commands.rename(photo=text("photo"), private=text("private"))
     @app_commands.describe(photo=text("The photo"), private=text("Show the answer to you only"))
@@ -65,7 +65,7 @@ class Commands(commands.Cog):
         await self.bot.guarded(interaction, work)
 
     @app_commands.command(
-        name=text("compare"), description=text("Tell how alike the faces on two photos are")
+        name="compare", description=text("Tell how alike the faces on two photos are")
     )
     @app_commands.rename(first=text("first"), second=text("second"), private=text("private"))
     @app_commands.describe(
@@ -101,7 +101,7 @@ class Commands(commands.Cog):
         await answer(interaction, reply, private=private)
 
     @app_commands.command(
-        name=text("celebrity"), description=text("Show a celebrity's portrait and who it is")
+        name="celebrity", description=text("Show a celebrity's portrait and who it is")
     )
     @app_commands.rename(name=text("name"))
     @app_commands.describe(name=text("The celebrity's name"))
@@ -127,9 +127,7 @@ class Commands(commands.Cog):
         short = [name for name in names if len(name) <= MAX_CHOICE][:SUGGESTIONS]
         return [app_commands.Choice(name=name, value=name) for name in short]
 
-    @app_commands.command(
-        name=text("language"), description=text("Choose the language of the answers")
-    )
+    @app_commands.command(name="language", description=text("Choose the language of the answers"))
     @app_commands.rename(language=text("language"))
     @app_commands.describe(language=text("The language"))
     @app_commands.choices(
@@ -146,7 +144,7 @@ class Commands(commands.Cog):
         name = LANGUAGES[texts.language]
         await self.bot.say(interaction, "I will answer in {language}.", language=name)
 
-    @app_commands.command(name=text("settings"), description=text("See and change your settings"))
+    @app_commands.command(name="settings", description=text("See and change your settings"))
     @app_commands.rename(answers=text("answers"))
     @app_commands.describe(answers=text("What answers to your photos should tell"))
     @app_commands.choices(
@@ -168,7 +166,7 @@ class Commands(commands.Cog):
         watched = await self.bot.store.is_watched(str(interaction.channel_id))
         await whisper(interaction, settings_reply(texts, mode, watched=watched))
 
-    @app_commands.command(name=text("privacy"), description=text("What happens to your photos"))
+    @app_commands.command(name="privacy", description=text("What happens to your photos"))
     async def privacy(self, interaction: Interaction) -> None:
         """What happens to photos and to what else is known."""
         texts = await self.bot.texts(interaction)
@@ -180,13 +178,13 @@ class Commands(commands.Cog):
         words = "\n\n".join((*paragraphs[:2], copy, *paragraphs[2:]))
         await whisper(interaction, notice(words, texts))
 
-    @app_commands.command(name=text("help"), description=text("What I can do"))
+    @app_commands.command(name="help", description=text("What I can do"))
     async def help(self, interaction: Interaction) -> None:
         """What the bot can do and how it is asked."""
         await whisper(interaction, help_reply(await self.bot.texts(interaction)))
 
     @app_commands.command(
-        name=text("forget_me"), description=text("Delete your settings and remembered answers")
+        name="forget_me", description=text("Delete your settings and remembered answers")
     )
     async def forget_me(self, interaction: Interaction) -> None:
         """Deletes what is stored about the person."""

@@ -30,8 +30,9 @@ __all__ = [
     "answer",
     "answer_photos",
     "asker_in",
+    "editing",
+    "file_limit",
     "is_answer",
-    "show_copy",
     "whisper",
 ]
 
@@ -97,11 +98,12 @@ async def answer(
         private: Whether it was deferred for the asker's eyes only.
         copies: JPEGs of the photos that it is about, to be shown with the answer.
     """
+    limit = file_limit(interaction)
     if is_answer(reply):
-        await interaction.edit_original_response(**_editing(interaction, reply, copies))
+        await interaction.edit_original_response(**editing(reply, copies, limit=limit))
         return
     reply = reply.without_buttons(Action.RETRY)  # the photo hangs on no message
-    await interaction.edit_original_response(**_editing(interaction, reply, ()))
+    await interaction.edit_original_response(**editing(reply, (), limit=limit))
     if not private and not interaction.context.dm_channel:
         await whisper(interaction, reply)
         await interaction.delete_original_response()
@@ -116,26 +118,16 @@ async def whisper(interaction: Interaction, reply: Reply) -> None:
         await interaction.response.send_message(**message, ephemeral=True)
 
 
-def show_copy(embed: discord.Embed | None, file_name: str, *, hidden: bool, alone: bool) -> None:
-    """Puts the copy of a photo into the embed: small beside a card, else large.
-
-    A hidden one stays a plain attachment: in an embed everybody would see it.
-    """
-    if embed is None or hidden:
-        return
-    if alone:
-        embed.set_image(url=f"attachment://{file_name}")
-    else:
-        embed.set_thumbnail(url=f"attachment://{file_name}")
-
-
 def file_limit(interaction: Interaction) -> int:
     """Bytes that a file may have here."""
     return min(interaction.filesize_limit or MAX_FILE_BYTES, MAX_FILE_BYTES)
 
 
-def _editing(interaction: Interaction, reply: Reply, copies: Sequence[bytes]) -> dict[str, Any]:
-    message = render(reply, file_limit=file_limit(interaction))
+def editing(
+    reply: Reply, copies: Sequence[bytes], *, limit: int, embeds: bool = True
+) -> dict[str, Any]:
+    """Arguments that put the reply into a message, beside copies of its photos."""
+    message = render(reply, embeds=embeds, file_limit=limit)
     changes = message.for_editing()
     if copies:
         files = [
@@ -143,5 +135,11 @@ def _editing(interaction: Interaction, reply: Reply, copies: Sequence[bytes]) ->
             for number, copy in enumerate(copies, start=1)
         ]
         changes["attachments"] = [*changes["attachments"], *files]
-        show_copy(message.embed, files[0].filename, hidden=reply.spoiler, alone=not message.file)
+        if message.embed is not None and not reply.spoiler:
+            # Small beside a card, else large; a hidden one must not get into an embed.
+            url = f"attachment://{files[0].filename}"
+            if message.file:
+                message.embed.set_thumbnail(url=url)
+            else:
+                message.embed.set_image(url=url)
     return changes

@@ -11,20 +11,20 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import discord
 from PIL import Image, ImageOps
 
 from bots.core.errors import BadPhoto
 from bots.core.media import UnreadableMedia, first_frame
+from bots.discord.shown import COPY_PREFIX, shown_files
 
 __all__ = [
     "MAX_PHOTO_BYTES",
-    "copies",
     "copies_for_message",
+    "copies_in",
     "copy_name",
-    "is_copy",
     "photo_attachments",
     "photos_again",
     "read_photos",
@@ -128,23 +128,20 @@ def _copy(photo: bytes) -> bytes | None:
 
 def copy_name(number: int) -> str:
     """File name of the copy of the photo with that number, counted from 1."""
-    return f"photo-{number}.jpg"
+    return f"{COPY_PREFIX}{number}.jpg"
 
 
-def is_copy(attachment: discord.Attachment) -> bool:
-    """Whether a file of one of our messages is the copy of a photo."""
-    return attachment.filename.removeprefix("SPOILER_").startswith("photo-")
+async def copies_in(client: discord.Client, message: discord.Message) -> list[bytes]:
+    """The copies of photos that one of our messages shows, read anew."""
+    shown = [file for file in shown_files(client, message) if file.is_copy]
+    try:
+        return list(await asyncio.gather(*(file.read() for file in shown)))
+    except (discord.HTTPException, OSError) as error:
+        log.warning("the copy of a photo could not be read: %s", type(error).__name__)
+        return []
 
 
-def copies(attachments: Iterable[discord.Attachment]) -> list[discord.Attachment]:
-    """The copies of photos among the files of one of our messages, in their order."""
-    return sorted(
-        (attachment for attachment in attachments if is_copy(attachment)),
-        key=lambda attachment: attachment.filename,
-    )
-
-
-async def photos_again(message: discord.Message) -> list[bytes]:
+async def photos_again(client: discord.Client, message: discord.Message) -> list[bytes]:
     """The photos that one of our messages is about, read anew.
 
     From the message's own copies, or else from the message that it replies to.
@@ -152,11 +149,11 @@ async def photos_again(message: discord.Message) -> list[bytes]:
     Returns:
         Nothing where they are gone.
     """
-    found = copies(message.attachments)
-    if not found and (source := await source_message(message)):
-        found = photo_attachments(source)
+    if found := await copies_in(client, message):
+        return found
+    source = await source_message(message)
     try:
-        return await read_photos(found)
+        return await read_photos(photo_attachments(source)) if source else []
     except BadPhoto:
         return []
 

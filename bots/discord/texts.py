@@ -33,6 +33,7 @@ class CommandTranslator(app_commands.Translator):
     """Names and descriptions of commands in the languages that Discord's clients have.
 
     Discord has no Arabic client, and English is what the code says; both are left out.
+    Slash commands keep their English names: texts of all platforms tell people to use them.
     """
 
     async def translate(

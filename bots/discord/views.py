@@ -19,9 +19,10 @@ from bots.core.languages import texts_for
 from bots.core.notices import error_reply
 from bots.core.reply import Action, Press, Reply
 from bots.core.speech import SpeechUnavailable
-from bots.discord.conversation import asker_in, file_limit, is_answer, show_copy, whisper
-from bots.discord.photos import copies, is_copy, photos_again, source_message
-from bots.discord.render import CUSTOM_ID_PREFIX, render
+from bots.discord.conversation import asker_in, editing, file_limit, is_answer, whisper
+from bots.discord.photos import copies_in, photos_again, source_message
+from bots.discord.render import CUSTOM_ID_PREFIX
+from bots.discord.shown import shown_files
 
 if TYPE_CHECKING:
     from bots.discord.bot import LookalikeBot
@@ -96,23 +97,22 @@ async def _reply(interaction: Interaction, message: discord.Message, press: Pres
     desk = interaction.client.desk
     asker = await asker_in(interaction, private=message.flags.ephemeral)
     again: Callable[[], Awaitable[Sequence[bytes]]] | None = None
-    if desk.answers.get(press.key) is None and (photos := await photos_again(message)):
+    if desk.answers.get(press.key) is None and (
+        photos := await photos_again(interaction.client, message)
+    ):
 
         async def again() -> Sequence[bytes]:
             return photos
 
     reply = await desk.handle_press(asker, press.data, photos=again)
-    return replace(reply, spoiler=reply.spoiler or _is_hidden(message))
+    hidden = any(file.spoiler for file in shown_files(interaction.client, message))
+    return replace(reply, spoiler=reply.spoiler or hidden)
 
 
 async def _show(interaction: Interaction, message: discord.Message, reply: Reply) -> None:
     """Puts the reply into the message; its copies of photos stay."""
-    rendered = render(reply, embeds=bool(message.embeds), file_limit=file_limit(interaction))
-    changes = rendered.for_editing()
-    if kept := copies(message.attachments):
-        changes["attachments"] = [*changes["attachments"], *kept]
-        hidden = kept[0].is_spoiler()
-        show_copy(rendered.embed, kept[0].filename, hidden=hidden, alone=not rendered.file)
+    copies = await copies_in(interaction.client, message)
+    changes = editing(reply, copies, limit=file_limit(interaction), embeds=bool(message.embeds))
     await interaction.edit_original_response(**changes)
 
 
@@ -129,13 +129,17 @@ async def _delete(interaction: Interaction, message: discord.Message, _: Press) 
 async def _share(interaction: Interaction, message: discord.Message, _: Press) -> None:
     """Posts what the message shows, without buttons and photo, to be forwarded or kept."""
     await interaction.response.defer(thinking=True)
-    cards = [attachment for attachment in message.attachments if not is_copy(attachment)]
-    files = [await card.to_file(spoiler=card.is_spoiler()) for card in cards]
+    cards = [file for file in shown_files(interaction.client, message) if not file.is_copy]
+    files = [
+        discord.File(io.BytesIO(await card.read()), card.name, spoiler=card.spoiler)
+        for card in cards
+    ]
     embeds = []
     for shown in message.embeds:
-        embed = shown.copy().set_thumbnail(url=None)
-        picture = files and not files[0].spoiler
-        embeds.append(embed.set_image(url=f"attachment://{files[0].filename}" if picture else None))
+        embed = shown.copy().set_thumbnail(url=None).set_image(url=None)
+        if files and not files[0].spoiler:
+            embed.set_image(url=f"attachment://{files[0].filename}")
+        embeds.append(embed)
     await interaction.followup.send(
         content=message.content or discord.utils.MISSING, embeds=embeds, files=files
     )
@@ -169,7 +173,7 @@ async def _retry(interaction: Interaction, message: discord.Message, _: Press) -
     await interaction.response.defer()
     bot = interaction.client
     asker = await asker_in(interaction, private=message.flags.ephemeral)
-    photos = await photos_again(message)
+    photos = await photos_again(interaction.client, message)
     if photos:
         mode = await bot.store.mode(asker)
         await _show(interaction, message, await bot.desk.handle_photo(asker, photos, mode=mode))
@@ -186,10 +190,6 @@ async def _owns(interaction: Interaction, message: discord.Message) -> bool:
         return message.interaction_metadata.user.id == interaction.user.id
     source = await source_message(message)
     return source is not None and source.author.id == interaction.user.id
-
-
-def _is_hidden(message: discord.Message) -> bool:
-    return any(attachment.is_spoiler() for attachment in message.attachments)
 
 
 _HANDLERS: dict[Action, Callable[[Interaction, discord.Message, Press], Awaitable[None]]] = {

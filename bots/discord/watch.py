@@ -23,7 +23,7 @@ __all__ = ["Watch"]
 @app_commands.default_permissions(manage_channels=True)
 class Watch(
     commands.GroupCog,
-    group_name=text("watch"),
+    group_name="watch",
     group_description=text("Answer every photo in a channel"),
 ):
     """Needs the message-content intent, and is only there where the operator allows it."""
@@ -31,7 +31,7 @@ class Watch(
     def __init__(self, bot: LookalikeBot) -> None:
         self.bot = bot
 
-    @app_commands.command(name=text("on"), description=text("Answer every photo in a channel"))
+    @app_commands.command(name="on", description=text("Answer every photo in a channel"))
     @app_commands.rename(channel=text("channel"))
     @app_commands.describe(channel=text("The channel; this one if none is given"))
     async def on(
@@ -40,9 +40,7 @@ class Watch(
         """Watches a channel."""
         await self._set(interaction, channel, watched=True)
 
-    @app_commands.command(
-        name=text("off"), description=text("Stop answering every photo in a channel")
-    )
+    @app_commands.command(name="off", description=text("Stop answering every photo in a channel"))
     @app_commands.rename(channel=text("channel"))
     @app_commands.describe(channel=text("The channel; this one if none is given"))
     async def off(
