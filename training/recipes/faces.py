@@ -37,7 +37,10 @@ VERSION = "1"
 DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty": 1.0}
 
 PHASES: Mapping[str, TuneOptions] = {
-    "quick": TuneOptions(stages=1, views=1, epochs=3),
+    "stage-4": TuneOptions(stages=1, views=1, epochs=3),
+    "stages-3-4": TuneOptions(
+        stages=2, views=2, epochs=4, learning_rate=2e-4, head_learning_rate=5e-4
+    ),
 }
 """How the encoder learns attributes: each phase starts from the weights of the one before."""
 
@@ -48,6 +51,7 @@ CAPTIONER = TrainConfig(
     max_length=40,
     photos_per_batch=64,
     epochs=10,
+    precision="bfloat16",
     learning_rate=2e-3,
     label_smoothing=0.0,
     ema=0.995,
