@@ -14,7 +14,7 @@ from bots.web.app import create_app
 from bots.web.live import MAX_FRAME_BYTES
 from bots.web.settings import WebSettings
 
-__all__ = ["main"]
+__all__ = ["main", "make_server"]
 
 DRAIN_S = 10
 """Seconds that running requests get at the end."""
@@ -39,12 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    server = make_server(settings, options.host or settings.web_host, _port(options, settings))
+    server.run()
+    return 0 if server.started else 1
+
+
+def make_server(settings: WebSettings, host: str, port: int) -> uvicorn.Server:
+    """The HTTP server, not yet listening."""
     proxies = settings.web_trusted_proxies
-    server = uvicorn.Server(
+    return uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
-            host=options.host or settings.web_host,
-            port=settings.web_port if options.port is None else options.port,
+            host=host,
+            port=port,
             log_level=settings.log_level.lower(),
             # Who looked at what when is nobody's business; /metrics has the counts.
             access_log=False,
@@ -55,8 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             timeout_graceful_shutdown=DRAIN_S,
         )
     )
-    server.run()
-    return 0 if server.started else 1
+
+
+def _port(options: argparse.Namespace, settings: WebSettings) -> int:
+    port: int = settings.web_port if options.port is None else options.port
+    return port
 
 
 if __name__ == "__main__":

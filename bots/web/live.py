@@ -8,6 +8,7 @@ So a slow server answers fewer frames, but never an old one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from bots.core.answer import number_faces
 from bots.core.errors import BadPhoto, ClientError, ServerUnavailable, from_photo_error
 from bots.core.languages import Texts
-from bots.web.problems import problem_from
+from bots.web.problems import Problem, problem_from
 from bots.web.schemas import photo_answer_from
 from bots.web.services import WebServices, client_key, services_of, texts_of
 from lookalike.v1 import photo_pb2
@@ -139,29 +140,35 @@ async def _answer(
     def turn() -> AbstractAsyncContextManager[None]:
         return services.turn(socket)
 
-    frames = _OneAtATime(newest, turn)
     while True:
+        feed = _Feed(newest, turn)
+        feeding = asyncio.create_task(feed.run())
         try:
-            async for response in services.client.analyze_stream(frames.requests()):
+            async for response in services.client.analyze_stream(feed.requests()):
+                feed.answered()
                 await socket.send_json(_message(response, services, texts))
                 services.metrics.live_frames.labels("answered").inc()
-                frames.answered()
             error: ClientError = ServerUnavailable("the stream ended")
         except ClientError as broken:
             error = broken
         except (WebSocketDisconnect, RuntimeError):
             return  # nobody is there to answer
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+            feed.end()
         log.warning("live: %s %s", type(error).__name__, error.reason)
         services.metrics.live_frames.labels("failed").inc()
-        await socket.send_json(_error_message(frames.sequence, error, texts))
+        await socket.send_json(_error_message(feed.sequence, error, texts))
         await asyncio.sleep(error.retry_after_s or REOPEN_S)
-        frames = _OneAtATime(newest, turn)
 
 
-class _OneAtATime:
+class _Feed:
     """Feeds a stream: the next frame goes out when the one before is answered.
 
     Each frame waits for its turn like everybody's photos, so that a live view leaves room.
+    gRPC may go on waiting for requests of a stream that broke; :meth:`end` tells it that
+    there are none.
     """
 
     def __init__(
@@ -170,25 +177,38 @@ class _OneAtATime:
         self._newest = newest
         self._turn = turn
         self._answered = asyncio.Event()
+        self._out: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.sequence = 0
 
-    def answered(self) -> None:
-        self._answered.set()
-
-    async def requests(self) -> AsyncIterator[photo_pb2.AnalyzePhotoStreamRequest]:
+    async def run(self) -> None:
+        """Hands out frames for ever."""
         while True:
             await self._newest.wait()
-            async with self._turn():
-                # Taken only now: a newer one may have come while others had their turns.
-                self.sequence, frame = await self._newest.take()
-                options = photo_pb2.MatchOptions(max_faces=FACES, max_matches=MATCHES)
-                self._answered.clear()
-                yield photo_pb2.AnalyzePhotoStreamRequest(
-                    sequence=self.sequence,
-                    request=photo_pb2.AnalyzePhotoRequest(photo=frame, match_options=options),
-                )
-                await self._answered.wait()
+            with contextlib.suppress(Problem):  # too much waiting: a newer frame tries again
+                async with self._turn():
+                    # Taken only now: a newer one may have come while others had their turns.
+                    self.sequence, frame = await self._newest.take()
+                    self._answered.clear()
+                    self._out.put_nowait(frame)
+                    await self._answered.wait()
             await asyncio.sleep(PAUSE_S)
+
+    def answered(self) -> None:
+        """The frame that went out has its answer."""
+        self._answered.set()
+
+    def end(self) -> None:
+        """No more requests."""
+        self._out.put_nowait(None)
+
+    async def requests(self) -> AsyncIterator[photo_pb2.AnalyzePhotoStreamRequest]:
+        """What the stream sends."""
+        options = photo_pb2.MatchOptions(max_faces=FACES, max_matches=MATCHES)
+        while (frame := await self._out.get()) is not None:
+            yield photo_pb2.AnalyzePhotoStreamRequest(
+                sequence=self.sequence,
+                request=photo_pb2.AnalyzePhotoRequest(photo=frame, match_options=options),
+            )
 
 
 def _message(

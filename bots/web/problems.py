@@ -131,6 +131,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
     def response(self) -> JSONResponse:
         """As an HTTP response."""
         headers = {"Cache-Control": "no-store"}
+        if self.status in {408, 413}:
+            headers["Connection"] = "close"  # the rest of the upload is not read
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
         return JSONResponse(
