@@ -42,6 +42,8 @@ class DecodingOptions:
         beam_size: Hypotheses kept at each step; 1 is greedy.
         max_length: Words at the most; what is unfinished then is taken as it is.
         length_penalty: Exponent of the length normalisation; 0 prefers short captions.
+        no_repeat: No sequence of so many words stands twice in a caption ("a red shirt
+            and a red shirt"); 0 allows everything.
     """
 
     sos_id: int
@@ -50,6 +52,7 @@ class DecodingOptions:
     beam_size: int = 3
     max_length: int = 20
     length_penalty: float = 0.7
+    no_repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class BeamSearch:
         vocabulary_size = log_probs.shape[1]
         totals = log_probs.astype(np.float64) + self._scores[:, None]
         totals[:, list(options.banned_ids)] = -np.inf
+        for row, words in enumerate(self._live):
+            totals[row, _repetitions(words, options.no_repeat)] = -np.inf
         if not self._live[0]:
             totals[:, options.eos_id] = -np.inf  # a caption has at least one word
         flat = totals.ravel()
@@ -166,6 +171,15 @@ class BeamSearch:
             for row, score in zip(self._live, self._scores, strict=True)
         ]
         return max(candidates, key=lambda item: item.score(self._options.length_penalty))
+
+
+def _repetitions(words: tuple[int, ...], size: int) -> list[int]:
+    """The words that would end a sequence of ``size`` words for the second time."""
+    if not size or len(words) < size:
+        return []
+    tail = words[len(words) - size + 1 :]
+    starts = range(len(words) - size + 1)
+    return [words[at + size - 1] for at in starts if words[at : at + size - 1] == tail]
 
 
 @dataclass(slots=True, eq=False)

@@ -1,5 +1,6 @@
 """Beam search over scripted decoders."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -110,6 +111,18 @@ def test_a_caption_is_never_empty_and_has_no_special_words():
     [found] = search(MarkovDecoder(transitions), [encoded()], OPTIONS)
     assert found.tokens
     assert not {PAD, SOS, EOS, UNK} & set(found.tokens)
+
+
+def test_nothing_is_said_twice():
+    """With no_repeat, no pair of words stands twice; without, it may."""
+    transitions = np.full((7, 7), 0.01)
+    transitions[:, A], transitions[A, B], transitions[B, A] = 0.5, 0.9, 0.9
+    decoder = MarkovDecoder(transitions)
+    [plain] = search(decoder, [encoded()], OPTIONS)
+    assert plain.tokens[:4] == (A, B, A, B)
+    [varied] = search(decoder, [encoded()], dataclasses.replace(OPTIONS, no_repeat=2))
+    pairs = list(itertools.pairwise(varied.tokens))
+    assert len(pairs) == len(set(pairs))
 
 
 def test_the_batch_shrinks_as_searches_end():
