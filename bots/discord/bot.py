@@ -16,7 +16,7 @@ from discord.ext import commands
 from bots.core.desk import PhotoDesk
 from bots.core.errors import ServerFailure
 from bots.core.limits import RateLimit
-from bots.core.notices import error_reply, limited_reply, notice
+from bots.core.notices import error_reply, notice
 from bots.core.speech import Speaker
 from bots.core.store import SettingsStore
 from bots.discord.commands import Commands
@@ -65,10 +65,10 @@ class Tree(app_commands.CommandTree["LookalikeBot"]):
         bot.remember_locale(interaction)
         if interaction.type is discord.InteractionType.autocomplete:
             return True
-        wait = bot.commands_limit.take(interaction.user.id)
-        if wait:
-            await whisper(interaction, limited_reply(wait, await bot.texts(interaction)))
-        return not wait
+        allowed = not bot.commands_limit.take(interaction.user.id)
+        if not allowed:
+            await bot.say(interaction, "That was fast! Please try again in a moment.")
+        return allowed
 
     async def on_error(
         self, interaction: Interaction, error: app_commands.AppCommandError, /

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 
-@app_commands.guild_only()
-@app_commands.guild_install()
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_channels=True)
 class Watch(
     commands.GroupCog,

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import discord
 import simcord
 from simcord import actors, interactions
 from simcord.backend import serializers
@@ -23,8 +24,9 @@ from simcord.results import InteractionResult
 
 from bots.discord.bot import LookalikeBot
 from bots.discord.settings import DiscordSettings
+from bots.discord.shown import shown_files
 
-__all__ = ["buttons", "dm_menu", "embed_text", "make_bot", "speaking", "world"]
+__all__ = ["buttons", "dm_menu", "embed_text", "files", "make_bot", "speaking", "world"]
 
 
 def make_bot(address: str, folder: Path, **settings: Any) -> LookalikeBot:
@@ -45,10 +47,15 @@ def make_bot(address: str, folder: Path, **settings: Any) -> LookalikeBot:
 async def world(bot: LookalikeBot, **options: Any) -> AsyncIterator[simcord.Env]:
     """Discord with the bot in it and its commands published."""
     with files_in_embeds():
-        async with simcord.run(bot, settle_timeout=20.0, **options) as env:
+        env = simcord.Env(bot, settle_timeout=20.0, **options)
+        await env.start()
+        try:
             await bot.publish()
             yield env
             await env.bot.close()
+        finally:
+            await env.shutdown()
+        env._raise_errors_since(env._errors_acknowledged)
 
 
 @contextmanager
@@ -121,6 +128,12 @@ def buttons(message: Any) -> dict[str, str]:
         for item in wire.get("components", ()):
             found[item["label"]] = item["custom_id"]
     return found
+
+
+async def files(env: simcord.Env, message: Any) -> dict[str, bytes]:
+    """Names and contents of the files that a message shows, in embeds or beside them."""
+    real = message if isinstance(message, discord.Message) else message.message
+    return {file.name: await file.read() for file in shown_files(env.bot, real)}
 
 
 def embed_text(message: Any) -> str:
