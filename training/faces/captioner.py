@@ -48,7 +48,7 @@ class FeatureViews:
 
     Args:
         names: Of the portraits, N.
-        views: Each of shape (N, K, channels), float16; the first one as the server sees it.
+        views: Each of shape (N, 1, channels), float16; the first one as the server sees it.
     """
 
     def __init__(self, names: Sequence[str], views: Sequence[npt.NDArray[np.float16]]) -> None:
@@ -56,7 +56,7 @@ class FeatureViews:
         self._views = views
 
     def read(self, names: Sequence[str], rng: random.Random | None) -> Tensor:
-        """Float32, shape (len(names), K, channels); with ``rng`` a random view of each."""
+        """Float32, shape (len(names), 1, channels); with ``rng`` a random view of each."""
         chosen = [rng.choice(self._views) if rng else self._views[0] for _ in names]
         rows = [view[self._rows[name]] for name, view in zip(names, chosen, strict=True)]
         return torch.from_numpy(np.stack(rows).astype(np.float32))
@@ -146,7 +146,13 @@ _SHOWN = ("micro_f1", "macro_f1", "precision", "recall", "contradictions", "dist
 def stage_features(
     stages: nn.Module, trunk: npt.NDArray[np.float16], file: Path, *, batch: int = 32
 ) -> npt.NDArray[np.float16]:
-    """What the tuned stages make of cached trunk features: (N, K, channels), kept in ``file``."""
+    """What the tuned stages make of cached trunk features, pooled, kept in ``file``.
+
+    The merge decoder reads nothing but the mean over the regions, so the mean is all it needs.
+
+    Returns:
+        Shape (N, 1, channels).
+    """
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"partial-{file.name}")
@@ -155,7 +161,7 @@ def stage_features(
             for start in range(0, len(trunk), batch):
                 x = torch.from_numpy(np.array(trunk[start : start + batch])).float()
                 x = stages(x.contiguous(memory_format=torch.channels_last))
-                found = x.flatten(2).transpose(1, 2).half().numpy()
+                found = x.float().mean((2, 3)).unsqueeze(1).half().numpy()
                 if store is None:
                     store = np.lib.format.open_memmap(
                         partial, mode="w+", dtype=np.float16, shape=(len(trunk), *found.shape[1:])

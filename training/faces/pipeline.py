@@ -125,7 +125,7 @@ def teach(
         cached = cache_trunk(
             trunk, tuned.preprocessing, study.portraits, listed, work / "trunk", view=view
         )
-        file = work / "features" / f"{digest}-{len(listed)}-{view}.npy"
+        file = work / "features" / f"{digest}-{len(listed)}-{view}-pooled.npy"
         return stage_features(trunk.tail, cached, file)
 
     learn = FeatureViews(

@@ -88,13 +88,15 @@ def test_interrupted_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    """Bright pictures get higher logits than dark ones."""
-    encoder, head = tuned(tmp_path, replace(OPTIONS, epochs=20, views=1, head_learning_rate=2e-2))
+    """The loss falls, and bright pictures get higher logits than dark ones."""
+    encoder, head = tuned(tmp_path, replace(OPTIONS, epochs=12, views=1, head_learning_rate=1e-2))
+    losses = [entry["loss"] for entry in json.loads((tmp_path / "history.json").read_text())]
+    assert losses[-1] < 0.9 * losses[0]
     squares = Squares()
     portraits = Portraits(squares, dict.fromkeys(squares.names, LANDMARKS), 32)
     logits = head_logits(encoder, head, PREPROCESSING, portraits, squares.names)
     assert logits.shape == (16, len(VALUES))
-    assert logits[1::2].mean() > logits[::2].mean() + 0.5
+    assert logits[1::2].mean() > logits[::2].mean()
 
 
 def test_unknown_labels_teach_nothing() -> None:
