@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ from bots.supervisor.supervisor import Supervisor
 from bots.web.pages import sample_photo
 from bots.web.settings import WebSettings
 
-__all__ = ["main"]
+__all__ = ["main", "readable"]
 
 SERVER_STOP_S = 40.0
 """The server drains for 30 s at the most."""
@@ -199,10 +200,31 @@ def _printer() -> Say:
         if not name:
             print(line, flush=True)  # noqa: T201
             return
-        colour = chosen.setdefault(name, next(colours))
-        printer.write(Message("line", line or " ", datetime.now().astimezone(), name, colour))
+        if name not in chosen:
+            chosen[name] = next(colours)
+        now = datetime.now().astimezone()
+        printer.write(Message("line", readable(line) or " ", now, name, chosen[name]))
 
     return say
+
+
+def readable(line: str) -> str:
+    """A line of the server's JSON log in words; any other line as it is.
+
+    >>> readable('{"level": "INFO", "message": "serving", "port": 50051}')
+    'serving port=50051'
+    """
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "message" not in entry:
+        return line
+    level = entry.pop("level", "INFO")
+    words = [] if level == "INFO" else [str(level)]
+    words.append(str(entry.pop("message")))
+    words += [f"{key}={value}" for key, value in entry.items() if key not in {"time", "logger"}]
+    return " ".join(words)
 
 
 if __name__ == "__main__":

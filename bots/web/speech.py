@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
@@ -20,7 +20,9 @@ router = APIRouter(prefix="/api", tags=["speech"], dependencies=[Depends(limit_p
 
 MAX_BODY_BYTES: Final = 16 * 1024
 BODY_S: Final = 10.0
-_ERRORS: Final = {status: PROBLEM_RESPONSES[status] for status in (413, 422, 429, 503)}
+_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: PROBLEM_RESPONSES[status] for status in (413, 422, 429, 503)
+}
 
 
 @router.post(
