@@ -117,9 +117,10 @@ class PhotoDesk:
 
         async def turn_page() -> Reply:
             answer = self.answers.get(press.key)
-            if answer is None and photos is not None:
-                contents = await photos()
-                answer = await self._ask(asker, contents, Mode.FULL, key=press.key)
+            if answer is None and photos is not None and (contents := await photos()):
+                answer = self._veiled(await self._ask(asker, contents, Mode.FULL, key=press.key))
+                if answer is None:
+                    return _refused(texts)
                 self.answers.put(answer)
             if answer is None:
                 return self._expired(texts)
@@ -171,15 +172,21 @@ class PhotoDesk:
     async def _answer(
         self, asker: Asker, photos: Sequence[bytes], mode: Mode, texts: Texts
     ) -> Reply:
-        answer = await self._ask(asker, photos, mode)
-        if self._is_nsfw(answer.photos):
-            policy = self.settings.nsfw_group if asker.group else self.settings.nsfw_private
-            if policy is NsfwPolicy.REFUSE:
-                text = texts("This picture may not be for everyone here, so I leave it unanswered.")
-                return replace(notice(text, texts), reason="NSFW")
-            answer = replace(answer, spoiler=policy is NsfwPolicy.SPOILER)
+        answer = self._veiled(await self._ask(asker, photos, mode))
+        if answer is None:
+            return _refused(texts)
         self.answers.put(answer)
         return await self._renderer.overview(answer, texts)
+
+    def _veiled(self, answer: Answer) -> Answer | None:
+        """The answer, hidden where not everyone should see it; None where it is refused."""
+        if not self._is_nsfw(answer.photos):
+            return answer
+        group = answer.asker.group
+        policy = self.settings.nsfw_group if group else self.settings.nsfw_private
+        if policy is NsfwPolicy.REFUSE:
+            return None
+        return replace(answer, spoiler=policy is NsfwPolicy.SPOILER)
 
     async def _ask(
         self, asker: Asker, photos: Sequence[bytes], mode: Mode, key: str = ""
@@ -257,6 +264,11 @@ class PhotoDesk:
     def _expired(texts: Texts) -> Reply:
         text = texts("I no longer remember this answer. Please send the photo again.")
         return replace(notice(text, texts), reason="EXPIRED")
+
+
+def _refused(texts: Texts) -> Reply:
+    text = texts("This picture may not be for everyone here, so I leave it unanswered.")
+    return replace(notice(text, texts), reason="NSFW")
 
 
 def _person(asker: Asker) -> tuple[str, str]:

@@ -77,8 +77,8 @@ def limited_reply(wait_s: float | None, texts: Texts) -> Reply:
         text = texts("You have many photos waiting already. Please wait for the answers.")
     else:
         text = texts.plural(
-            "That were many photos at once. Please try again in {n} second.",
-            "That were many photos at once. Please try again in {n} seconds.",
+            "Those were many photos at once. Please try again in {n} second.",
+            "Those were many photos at once. Please try again in {n} seconds.",
             max(1, round(wait_s)),
         )
     return replace(notice(text, texts, ReplyKind.LIMITED), retry_after_s=wait_s, reason="LIMITED")
@@ -134,8 +134,9 @@ def privacy_paragraphs(texts: Texts, contact: str = "") -> tuple[str, ...]:
             "for an hour at the most; restarting the bot clears them."
         ),
         texts(
-            "What is stored are your settings, such as the language. /forget_me deletes them, "
-            "and the answers in memory."
+            "What is stored are your settings, such as the language, and a note of your message, "
+            "without the photo, until it is answered. /forget_me deletes your settings and the "
+            "answers in memory."
         ),
         texts(
             "To find a celebrity's portrait, only the celebrity's name is looked up elsewhere. "

@@ -162,23 +162,19 @@ def _details_lines(answer: Answer, face: NumberedFace, texts: Texts) -> Iterator
         best = face.face.matches[0]
         name = isolate(best.celebrity.display_name, texts)
         yield Line(LineKind.FACE, f"{name}: {score(best.similarity, texts)}")
-        for label, value in (
-            (texts("Similarity of the faces (cosine)"), texts.number(best.similarity.cosine, 2)),
-            (
-                texts("Chance of being the same person"),
-                texts.percent(best.similarity.same_person_probability),
-            ),
-        ):
-            yield Line(LineKind.TEXT, f"{label}: {value}")
+        cosine = texts.number(best.similarity.cosine, 2)
+        chance = texts.percent(best.similarity.same_person_probability)
+        yield Line(LineKind.TEXT, texts("Similarity of the faces (cosine): {value}", value=cosine))
+        yield Line(LineKind.TEXT, texts("Chance of being the same person: {chance}", chance=chance))
     quality = texts.percent(face.face.quality)
-    yield Line(LineKind.TEXT, f"{texts('Quality of the face picture')}: {quality}")
+    yield Line(LineKind.TEXT, texts("Quality of the face picture: {value}", value=quality))
     info = answer.photos[face.photo].processing_info
     if total := info.timings_ms.get("total"):
-        took = texts("{milliseconds} ms", milliseconds=texts.number(total))
-        yield Line(LineKind.NOTE, f"{texts('Time taken')}: {took}")
-    if info.model_versions:
-        models = ", ".join(f"{part} {info.model_versions[part]}" for part in info.model_versions)
-        yield Line(LineKind.NOTE, f"{texts('Models')}: {isolate(models, texts)}")
+        took = texts.number(total)
+        yield Line(LineKind.NOTE, texts("Time taken: {milliseconds} ms", milliseconds=took))
+    if versions := info.model_versions:
+        models = ", ".join(f"{part} {versions[part]}" for part in sorted(versions))
+        yield Line(LineKind.NOTE, texts("Models: {models}", models=isolate(models, texts)))
 
 
 def comparison_lines(similarity: photo_pb2.Similarity, texts: Texts) -> tuple[Line, ...]:

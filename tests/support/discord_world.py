@@ -47,7 +47,7 @@ def make_bot(address: str, folder: Path, **settings: Any) -> LookalikeBot:
 async def world(bot: LookalikeBot, **options: Any) -> AsyncIterator[simcord.Env]:
     """Discord with the bot in it and its commands published."""
     with files_in_embeds():
-        env = simcord.Env(bot, settle_timeout=20.0, **options)
+        env = simcord.Env(bot, **{"settle_timeout": 20.0, **options})
         await env.start()
         try:
             await bot.publish()
