@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -92,6 +93,7 @@ class TarPhotos:
                 if member.isfile() and Path(member.name).suffix.lower() in PHOTO_SUFFIXES
             }
         self._stream = file.open("rb")
+        weakref.finalize(self, self._stream.close)
 
     @property
     def names(self) -> Sequence[str]:

@@ -100,7 +100,11 @@ class Trainer:
         self.vocabulary = Vocabulary.build(
             (text for texts in data.captions.values() for text in texts), config.min_count
         )
+        saved = self._saved()
         self.model, self.preprocessing = self._make_model()
+        if saved:
+            # Before features are computed: the encoder must be the run's own.
+            self.model.load_state_dict(saved["model"])
         self.live = bool(config.fine_tune)
         self._choose_trained()
         self.model.to(runtime.device)
@@ -115,7 +119,11 @@ class Trainer:
         if runtime.world > 1:
             self.loss = DistributedDataParallel(self.loss, find_unused_parameters=True)
         self.optimizer = self._make_optimizer()
-        self._resume()
+        if saved:
+            self._resume(saved)
+        elif runtime.leads:
+            self.vocabulary.save(folder / "vocab.json")
+            config.save(folder / "config.json")
         self.history = History(folder, self.progress.history) if runtime.leads else None
 
     # --- setting up ---------------------------------------------------------------
@@ -191,14 +199,12 @@ class Trainer:
             betas=(0.9, 0.98),
         )
 
-    def _resume(self) -> None:
+    def _saved(self) -> dict[str, Any] | None:
+        """The interrupted run in the folder, if there is one and it is this one."""
         file = self.folder / "last.pt"
         if not file.exists():
-            if self.runtime.leads:
-                self.vocabulary.save(self.folder / "vocab.json")
-                self.config.save(self.folder / "config.json")
-            return
-        content = torch.load(file, map_location=self.runtime.device, weights_only=False)
+            return None
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
         # Only what does not change the weights may differ from the run that was interrupted.
         free = {"epochs", "self_critical_epochs", "patience", "threads"}
         old, new = content["config"], self.config.to_dict()
@@ -207,12 +213,15 @@ class Trainer:
             raise ValueError(f"{self.folder} holds another run: {', '.join(changed)} differ")
         if tuple(content["vocabulary"]) != self.vocabulary.words:
             raise ValueError(f"{self.folder} holds a run with another vocabulary")
-        self.model.load_state_dict(content["model"])
-        self.average.values = content["average"]
-        self.average.updates = content["average_updates"]
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.progress = Progress(**content["progress"])
-        restore_random_state(content["random"])
+        return content
+
+    def _resume(self, saved: dict[str, Any]) -> None:
+        device = self.runtime.device
+        self.average.values = {name: value.to(device) for name, value in saved["average"].items()}
+        self.average.updates = saved["average_updates"]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.progress = Progress(**saved["progress"])
+        restore_random_state(saved["random"])
 
     # --- running ------------------------------------------------------------------
 

@@ -51,6 +51,24 @@ def repeat_vectors(memory: Mapping[str, Tensor], rows: int) -> Memory:
     }
 
 
+def normalized(x: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+    """Convolution and batch normalisation; as one operation where the statistics are fixed.
+
+    The gradient still reaches the parameters of both, so this serves fine-tuning as well.
+    """
+    if norm.training or norm.running_var is None or norm.running_mean is None:
+        normed: Tensor = norm(convolution(x))
+        return normed
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return F.conv2d(
+        x,
+        convolution.weight * scale.view(-1, 1, 1, 1),
+        norm.bias - norm.running_mean * scale,
+        convolution.stride,
+        convolution.padding,
+    )
+
+
 class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions around a shortcut (He et al. 2015).
 
@@ -71,7 +89,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, 4 * planes, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * planes)
-        self.downsample: nn.Module | None = None
+        self.downsample: nn.Sequential | None = None
         if stride != 1 or inputs != 4 * planes:
             self.downsample = nn.Sequential(
                 nn.Conv2d(inputs, 4 * planes, 1, stride, bias=False), nn.BatchNorm2d(4 * planes)
@@ -79,10 +97,13 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, inputs, H, W) → (N, 4 x planes, H / stride, W / stride)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
-        return F.relu(self.bn3(self.conv3(x)) + shortcut)
+        shortcut = x
+        if self.downsample is not None:
+            convolution, norm = self.downsample
+            shortcut = normalized(x, convolution, norm)  # type: ignore[arg-type]
+        x = torch.relu_(normalized(x, self.conv1, self.bn1))
+        x = torch.relu_(normalized(x, self.conv2, self.bn2))
+        return torch.relu_(normalized(x, self.conv3, self.bn3) + shortcut)
 
 
 class ResNet(nn.Module):
@@ -123,7 +144,7 @@ class ResNet(nn.Module):
 
     def stem(self, images: Tensor) -> Tensor:
         """Shape (N, 3, H, W) → (N, 64, H/4, W/4)."""
-        x = F.relu(self.bn1(self.conv1(images)))
+        x = torch.relu_(normalized(images, self.conv1, self.bn1))
         if self.caffe:  # windows begin at the edge; what is behind ReLU may be padded with 0
             return F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 3, 2)
         return F.max_pool2d(x, 3, 2, 1)
@@ -193,7 +214,15 @@ class LSTMDecoder(nn.Module):
 
     def inputs(self, tokens: Tensor, memory: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """What the LSTM reads: tokens (N, T) → (N, T, hidden)."""
-        embedded: Tensor = self.dropout(self.embedding(tokens))
+        return self.embed(tokens)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Tokens (N, T) → (N, T, hidden), scaled to about one a unit (Vaswani et al. 2017).
+
+        The output layer shares these vectors and needs them small; the LSTM needs them to be as
+        loud as the photo.
+        """
+        embedded: Tensor = self.dropout(self.embedding(tokens) * math.sqrt(self.hidden))
         return embedded
 
     def combine(self, hidden: Tensor, memory: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
@@ -306,8 +335,7 @@ class AttentionLSTMDecoder(LSTMDecoder):
 
     def inputs(self, tokens: Tensor, memory: Mapping[str, Tensor]) -> Tensor:
         """Word and photo."""
-        embedded: Tensor = self.dropout(self.embedding(tokens) + memory["pooled"].unsqueeze(1))
-        return embedded
+        return self.embed(tokens) + memory["pooled"].unsqueeze(1)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, self.hidden // self.heads).transpose(1, 2)
@@ -367,7 +395,7 @@ class TransformerDecoder(LSTMDecoder):
     def forward(self, memory: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
         """As :meth:`LSTMDecoder.forward`."""
         length = tokens.shape[1]
-        x = self.dropout(self.embedding(tokens) * math.sqrt(self.hidden) + self.position[:length])
+        x = self.embed(tokens) + self.position[:length]
         for block in self.blocks:
             x = block(x, memory["regions"])
         combined: Tensor = self.dropout(self.final(x))

@@ -1,0 +1,37 @@
+"""Started twice by torchrun: trains and writes the weights that this process ended with."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from model_server.imaging import Preprocessing
+from tests.unit.training.conftest import TINY
+from training import encoders
+from training.dataset import load_dataset
+from training.photos import FolderPhotos
+from training.runtime import start_runtime
+from training.trainer import Trainer
+
+
+def main(work: Path) -> None:
+    spec = encoders.EncoderSpec(
+        lambda _: nn.Conv2d(3, 8, 8, 8), 8, Preprocessing(16, 16), ("none",)
+    )
+    encoders.ENCODERS["tiny"] = spec  # type: ignore[index]
+    splits = [
+        load_dataset(FolderPhotos(work / name), work / name / "captions.csv")
+        for name in ("photos-0", "photos-100")
+    ]
+    config = TINY.changed(epochs=2, threads=1)
+    with start_runtime(config.precision, config.threads, config.seed) as runtime:
+        torch.manual_seed(0)
+        trainer = Trainer(work / "run", config, *splits, runtime=runtime)
+        trainer.run()
+        torch.save(trainer.model.state_dict(), work / f"weights-{os.environ['RANK']}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,70 @@
+"""Tests of the feature cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from model_server.imaging import Preprocessing, preprocess
+from training.dataset import CaptionedPhotos
+from training.encoders import build_encoder
+from training.features import FeatureCache, cache_features, network_digest
+
+pytestmark = pytest.mark.usefixtures("tiny_encoder")
+Make = Callable[..., CaptionedPhotos]
+
+
+def test_cached_features_are_the_network_s(tmp_path: Path, make_dataset: Make) -> None:
+    """Both views equal what the network gives for the photo and for the mirrored photo."""
+    dataset = make_dataset(5)
+    encoder, spec = build_encoder("tiny")
+    cache = cache_features(dataset.photos, dataset.names, encoder, spec, tmp_path, batch=2)
+    image = torch.from_numpy(preprocess(dataset.photos.open("3.png"), spec)[None])
+    with torch.inference_mode():
+        plain, mirrored = encoder(image)[0], encoder(image.flip(-1))[0]
+    found = cache.read(["3.png", "3.png"], [0, 1])
+    np.testing.assert_allclose(found[0], plain, atol=2e-3)
+    np.testing.assert_allclose(found[1], mirrored, atol=2e-3)
+
+
+def test_an_interrupted_cache_goes_on(
+    tmp_path: Path, make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a kill only what is missing is computed, and an unfinished cache is not read."""
+    dataset = make_dataset(40)
+    encoder, spec = build_encoder("tiny")
+    opened: list[str] = []
+    real = dataset.photos.open
+
+    def fail_late(name: str) -> np.ndarray:  # type: ignore[type-arg]
+        opened.append(name)
+        if len(opened) == 35:
+            raise KeyboardInterrupt
+        return real(name)
+
+    monkeypatch.setattr(dataset.photos, "open", fail_late)
+    with pytest.raises(KeyboardInterrupt):
+        cache_features(dataset.photos, dataset.names, encoder, spec, tmp_path, batch=2)
+    (folder,) = tmp_path.glob("*-*-2")
+    with pytest.raises(FileNotFoundError):
+        FeatureCache(folder)
+    opened.clear()
+    monkeypatch.setattr(dataset.photos, "open", lambda name: opened.append(name) or real(name))
+    cache = cache_features(dataset.photos, dataset.names, encoder, spec, tmp_path, batch=2)
+    assert opened == list(dataset.names[32:])
+    assert np.abs(cache.read(dataset.names).astype(np.float32)).sum(axis=(1, 2)).min() > 0
+
+
+def test_another_network_or_preprocessing_has_another_cache(make_dataset: Make) -> None:
+    """One changed weight or mean changes the key."""
+    encoder, spec = build_encoder("tiny")
+    key = network_digest(encoder, spec)
+    assert key == network_digest(encoder, spec)
+    assert key != network_digest(encoder, Preprocessing(16, 16))
+    convolution = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d))
+    with torch.no_grad():
+        convolution.weight[0, 0, 0, 0] += 1e-3
+    assert key != network_digest(encoder, spec)

@@ -1,0 +1,46 @@
+"""Tests of reading photos from folders and tars."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from training.photos import open_photos
+
+
+def test_folder_and_tar_give_the_same(tmp_path: Path) -> None:
+    """The same names and pixels from a folder with subfolders and from its tar."""
+    folder = tmp_path / "photos"
+    (folder / "ada").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 3), np.uint8)
+    PillowImage.fromarray(pixels).save(folder / "ada" / "1.png")
+    PillowImage.fromarray(pixels[:, :, 0]).save(folder / "grey.PNG")
+    (folder / "notes.txt").write_text("no photo")
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        tar.add(folder, ".")
+    for photos in (open_photos(folder), open_photos(tmp_path / "photos.tar")):
+        assert list(photos.names) == ["ada/1.png", "grey.PNG"]
+        np.testing.assert_array_equal(photos.open("ada/1.png"), pixels)
+        assert photos.open("grey.PNG").shape == (6, 5, 3)
+        with pytest.raises(KeyError):
+            photos.read("../secret.png")
+
+
+def test_photos_are_turned_upright(tmp_path: Path) -> None:
+    """The orientation in the EXIF data is applied."""
+    picture = PillowImage.new("RGB", (8, 4))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", exif=exif)
+    (tmp_path / "turned.jpg").write_bytes(stream.getvalue())
+    assert open_photos(tmp_path).open("turned.jpg").shape == (8, 4, 3)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    """A path that is neither is named in the error."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        open_photos(tmp_path / "nowhere")
