@@ -72,7 +72,8 @@ class PhotoHandlers:
             return
         texts = texts_for(asker.language)
         hint = notice(
-            texts("Send me a photo, and I tell you who is on it. /help says more."), texts
+            texts("Send me a photo, and I tell you whom the faces resemble. /help says more."),
+            texts,
         )
         await self._service.sender.answer(message, hint)
 
@@ -164,7 +165,7 @@ class PhotoHandlers:
                 Scope.USER, asker.user, name, f"{begun} {attachments[0].file_id}"
             )
             texts = texts_for(asker.language)
-            text = texts("Thank you. Now send me the second photo.")
+            text = texts("Now send me the second photo.")
             await service.sender.answer(messages[0], notice(text, texts))
             return True
         await service.store.put(Scope.USER, asker.user, name, None)
