@@ -24,7 +24,7 @@ from model_server.analysis import (
     Match,
     Similarity,
 )
-from model_server.captioning.face_grammar import parse
+from model_server.captioning.face_grammar import describe, parse
 from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
 from model_server.faces.alignment import align_portrait, crop_face
 from model_server.faces.quality import face_quality
@@ -325,10 +325,13 @@ class Analyzer:
         with watch.stage("describe"):
             portraits = [align_portrait(photo.pixels, face.detection) for face in faces]
             captions = self._models.faces.caption(portraits)
-        return [
-            replace(face, caption=caption, attributes=parse(caption.text))
-            for face, caption in zip(faces, captions, strict=True)
-        ]
+        described = []
+        for face, caption in zip(faces, captions, strict=True):
+            attributes = parse(caption.text)
+            # Said again in the grammar's own way: with commas, nothing twice, nothing at odds.
+            worded = replace(caption, text=describe(attributes))
+            described.append(replace(face, caption=worded, attributes=attributes))
+        return described
 
     def _crop(self, photo: DecodedPhoto, detection: Detection) -> bytes:
         return encode_jpeg(crop_face(photo.pixels, detection.box, margin=0.4, max_side=512))
