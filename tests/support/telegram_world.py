@@ -27,7 +27,7 @@ class Sent:
     keyboard: list[list[dict[str, Any]]]
     replies_to: int | None
     message_id: int | None
-    picture: bytes | None
+    picture: bytes | None = field(repr=False)
     fields: dict[str, Any] = field(repr=False, default_factory=dict)
 
     @property
@@ -62,7 +62,7 @@ class TelegramWorld(LoBotApiEmulator):
             raise
         if method == "sendChatAction":
             self.actions.append(int(fields["chat_id"]))
-        elif method.startswith(("send", "edit", "delete", "answer")):
+        elif method.startswith(("send", "edit", "deleteMessage", "answer")):
             self._remember(method, fields, uploads, result)
         return result
 
@@ -181,6 +181,12 @@ class TelegramWorld(LoBotApiEmulator):
             "message": message,
         }
         return int(await self.enqueue_update({"callback_query": query}, token=TOKEN))
+
+    async def inline(self, query: str, user: int = 1) -> int:
+        """Somebody types the bot's name and something in another chat."""
+        sender = {"id": user, "is_bot": False, "first_name": "P"}
+        content = {"id": f"i{len(self.requests)}", "from": sender, "query": query, "offset": ""}
+        return int(await self.enqueue_update({"inline_query": content}, token=TOKEN))
 
     async def until(
         self, method: str = "", count: int = 1, start: int = 0, timeout_s: float = 20.0
