@@ -1,0 +1,121 @@
+"""From domain to protobuf: nothing is left behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from lookalike.v1 import photo_pb2
+from model_server.admission import Admission
+from model_server.analysis import (
+    Analysis,
+    Attribute,
+    BoundingBox,
+    Caption,
+    Comparison,
+    Detection,
+    FaceAnalysis,
+    Match,
+    Similarity,
+)
+from model_server.errors import CelebrityNotFoundError
+from model_server.gallery.celebrity import Celebrity
+from model_server.metrics import Metrics
+from model_server.services.photo import PhotoService
+
+SIMILARITY = Similarity(0.5, 61.0, 0.2)
+DETECTION = Detection(
+    BoundingBox(1.4, 2.6, 30.0, 40.0), np.arange(10, dtype=np.float32).reshape(5, 2) + 1, 0.9
+)
+FACE = FaceAnalysis(
+    DETECTION,
+    quality=0.8,
+    caption=Caption("oval face", -0.3, 0.1),
+    attributes=(Attribute("face_shape", "oval"),),
+    matches=(Match("ada", SIMILARITY), Match("gone", SIMILARITY)),
+    crop=b"jpeg",
+)
+TIMINGS, VERSIONS = {"decode": 1.0, "total": 2.0}, {"detector": "detector-1"}
+ANALYSIS = Analysis(640, 480, Caption("a dog", -0.5, 0.25), (FACE,), TIMINGS, VERSIONS)
+
+
+class FullAnalyzer:
+    def analyze(self, data, options, cancelled):
+        return ANALYSIS
+
+    def describe(self, data, cancelled):
+        return ANALYSIS
+
+    def match(self, data, options, cancelled):
+        return ANALYSIS
+
+    def compare(self, first, second, *, include_crops, cancelled):
+        return Comparison(SIMILARITY, FACE, FACE, TIMINGS, VERSIONS)
+
+
+class OneCelebrity:
+    def get(self, celebrity_id):
+        if celebrity_id != "ada":
+            raise CelebrityNotFoundError("gone")
+        return Celebrity("ada", "Ada", ("Countess",), ("field:maths",), "Q7259", 2, True)
+
+
+@pytest.fixture
+def service():
+    with ThreadPoolExecutor(1) as executor:
+        yield PhotoService(FullAnalyzer(), OneCelebrity(), executor, Admission(1), Metrics())
+
+
+def unset(message, path=""):
+    """Fields of a message that hold nothing, however deep."""
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        where = f"{path}.{field.name}"
+        if field.message_type and not field.message_type.GetOptions().map_entry:
+            items = value if field.is_repeated else [value]
+            if field.is_repeated and not items:
+                yield where
+            for item in items:
+                yield from unset(item, where)
+        elif not value:
+            yield where
+
+
+# Celebrity times are at the epoch here, which protobuf cannot tell from unset.
+TIMES = ("seconds", "nanos")
+
+
+@pytest.mark.parametrize(
+    ("method", "request_type"),
+    [
+        ("AnalyzePhoto", photo_pb2.AnalyzePhotoRequest),
+        ("DescribePhoto", photo_pb2.DescribePhotoRequest),
+        ("MatchFaces", photo_pb2.MatchFacesRequest),
+        ("CompareFaces", photo_pb2.CompareFacesRequest),
+    ],
+)
+async def test_every_field_of_every_answer_is_filled(service, method, request_type):
+    """A field that is added to the contract and forgotten here is found."""
+    response = await getattr(service, method)(request_type(), None)
+    assert [path for path in unset(response) if not path.endswith(TIMES)] == []
+
+
+async def test_values_arrive_where_they_belong(service):
+    """Boxes are rounded, landmarks keep their order, a deleted celebrity is left out."""
+    response = await service.AnalyzePhoto(photo_pb2.AnalyzePhotoRequest(), None)
+    [face] = response.faces
+    assert (face.box.x, face.box.y, face.box.width, face.box.height) == (1, 3, 30, 40)
+    assert next((point.x, point.y) for point in face.landmarks) == (1, 2)
+    assert [match.celebrity.name for match in face.matches] == ["celebrities/ada"]
+    assert face.matches[0].similarity.likeness == 61
+    assert response.nsfw_score == 0.25
+    assert response.image_size.width == 640
+    assert "queue" in response.processing_info.timings_ms
+
+
+def test_every_field_of_a_celebrity_is_filled():
+    """As above, for what CelebrityService answers with."""
+    from model_server.services.celebrity import celebrity_to_proto
+
+    message = celebrity_to_proto(OneCelebrity().get("ada"))
+    assert [path for path in unset(message) if not path.endswith(TIMES)] == []
