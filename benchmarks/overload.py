@@ -1,0 +1,87 @@
+"""Four times as many callers as the server admits: who is served, and how.
+
+    python -m benchmarks.overload [--seconds 10]
+
+Prints the latency of those admitted, at the limit and at four times the limit, how
+quickly the rest is refused, and how quickly a health check answers meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from benchmarks.photos import compose, jpeg
+from benchmarks.serving import ServerProcess
+from lookalike.v1 import photo_pb2, photo_pb2_grpc
+
+LIMIT = 16
+
+
+async def load(address: str, callers: int, seconds: float) -> dict[str, list[float]]:
+    """Milliseconds of each call, by how it ended."""
+    times: dict[str, list[float]] = {"OK": [], "RESOURCE_EXHAUSTED": [], "health": []}
+    request = photo_pb2.AnalyzePhotoRequest(photo=jpeg(compose()))
+    end = time.perf_counter() + seconds
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        photos = photo_pb2_grpc.PhotoServiceStub(channel)
+        health = health_pb2_grpc.HealthStub(channel)
+
+        async def caller() -> None:
+            while (started := time.perf_counter()) < end:
+                try:
+                    await photos.AnalyzePhoto(request)
+                    code = "OK"
+                except grpc.aio.AioRpcError as error:
+                    code = error.code().name
+                times[code].append((time.perf_counter() - started) * 1000)
+                if code != "OK":
+                    await asyncio.sleep(0.25)  # a client that honours RetryInfo
+
+        async def prober() -> None:
+            while (started := time.perf_counter()) < end:
+                await health.Check(health_pb2.HealthCheckRequest())
+                times["health"].append((time.perf_counter() - started) * 1000)
+                await asyncio.sleep(0.05)
+
+        await asyncio.gather(prober(), *(caller() for _ in range(callers)))
+    return times
+
+
+def show(name: str, values: list[float]) -> None:
+    """One row: count, p50, p99."""
+    if len(values) < 2:
+        print(f"{name:34} {len(values):5}")
+        return
+    p99 = statistics.quantiles(values, n=100)[98]
+    print(
+        f"{name:34} {len(values):5}   p50 {statistics.median(values):7.1f} ms   p99 {p99:7.1f} ms"
+    )
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = ServerProcess(Path(folder))
+        try:
+            for callers in (LIMIT, 4 * LIMIT):
+                times = asyncio.run(load(server.address, callers, options.seconds))
+                for name, values in times.items():
+                    show(f"{callers} callers, {name}", values)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
