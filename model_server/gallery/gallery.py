@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import json
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,28 +12,28 @@ import numpy as np
 
 from model_server.analysis import FloatArray, Match, Similarity
 from model_server.bundle import load_bundle
-from model_server.errors import (
-    GalleryMismatchError,
-    GalleryUnavailableError,
-    InvalidPageTokenError,
-    WrongPersonError,
-)
-from model_server.gallery.celebrity import Celebrity, check_celebrity, fold
+from model_server.errors import GalleryMismatchError
+from model_server.gallery.cache import CelebrityCache
+from model_server.gallery.celebrity import Celebrity, check_celebrity
+from model_server.gallery.database import Database
+from model_server.gallery.enrolment import check_new_faces, photo_digest
+from model_server.gallery.exact import Keys
+from model_server.gallery.following import Follower
 from model_server.gallery.index import FaceIndex
-from model_server.gallery.scoring import Scorer
+from model_server.gallery.pages import PageTokens
+from model_server.gallery.planting import plant
+from model_server.gallery.rebuild import Enroller, Rebuild, refuse_lost_people
+from model_server.gallery.records import NewFace
+from model_server.gallery.scoring import BestMatches, Scorer
 from model_server.gallery.seed import Seed
-from model_server.gallery.store import GalleryStore, NewFace
+from model_server.gallery.snapshots import IndexSnapshots
+from model_server.gallery.store import GalleryStore
 
-__all__ = ["Gallery", "Page"]
+__all__ = ["MUTABLE_FIELDS", "Gallery", "Page", "photo_digest"]
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.5
-"""How often a replica looks for changes that others made."""
-
-_EMBEDDER = "embedder_version"
-_MIN_SAME_PERSON = 0.02
-"""A new photo less likely than this to show the same person is refused."""
+MUTABLE_FIELDS = ("display_name", "aliases", "tags", "wikidata_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,71 +52,98 @@ class Page:
 
 
 class Gallery:
-    """The celebrities. Thread-safe.
+    """The celebrities. Thread-safe; what it cannot do without its database it says.
 
     Args:
         store: Where they are kept.
         seed: Reference and calibration for the scores.
-        dimension: D, of the embeddings.
-        poll_s: Seconds between looks for changes by others; 0 never looks.
+        snapshots: Folder for saved indexes; None saves none.
+        follow: Whether to take in what others change.
+
+    Raises:
+        GalleryUnavailableError: From every method that needs the database, where it does
+            not answer or cannot be written.
     """
 
     def __init__(
-        self, store: GalleryStore, seed: Seed, dimension: int, poll_s: float = POLL_S
+        self,
+        store: GalleryStore,
+        seed: Seed,
+        *,
+        snapshots: Path | None = None,
+        follow: bool = True,
     ) -> None:
-        self._store = store
+        self.store = store
         self._seed = seed
-        self._index = FaceIndex(dimension)
-        self._celebrities: dict[str, Celebrity] = {}
-        self._revision = -1
+        self._index = FaceIndex(seed.dimension, seed.hubness)
+        gallery_id = store.gallery_id()
+        self._tokens = PageTokens(gallery_id)
+        self._cache = CelebrityCache(store)
         self._refreshing = threading.Lock()
-        self._scorer = Scorer(seed.calibration, np.zeros(0, np.float32))
-        self.refresh()
-        self._stop = threading.Event()
-        self._poller = threading.Thread(
-            target=self._poll, args=(poll_s,), name="gallery", daemon=True
-        )
-        if poll_s:
-            self._poller.start()
+        self._revision = -1
+        identity = f"{gallery_id} {store.embedder_version} {seed.version}"
+        self._snapshots = IndexSnapshots(snapshots, identity) if snapshots else None
+        self._load()
+        self._settler: threading.Thread | None = None
+        self._follower = Follower(store.database, self.refresh) if follow else None
 
     @classmethod
-    def open(cls, url: str, seed: Path, embedder_version: str) -> Gallery:
+    def open(
+        cls,
+        url: str,
+        seed: Path,
+        embedder_version: str,
+        *,
+        snapshots: Path | None = None,
+        follow: bool = True,
+    ) -> Gallery:
         """Opens the gallery; a new one is filled from the seed.
 
         Args:
             url: SQLAlchemy URL of the database.
             seed: Folder of the seed bundle.
             embedder_version: Of the embedder that will ask.
+            snapshots: Folder for saved indexes; None: beside an SQLite file, else none.
+            follow: Whether to take in what others change.
 
         Raises:
-            GalleryMismatchError: Database or seed hold another embedder's vectors.
+            GalleryMismatchError: Database or seed hold another embedder's vectors, and
+                there are no pictures to embed anew.
             GalleryUnavailableError: The database cannot be used.
             BundleError: The seed is damaged.
         """
         loaded = Seed.load(load_bundle(seed, kind=Seed.KIND))
         if loaded.embedder_version != embedder_version:
             raise GalleryMismatchError(
-                f"the seed gallery was made with {loaded.embedder_version}, the server runs "
-                f"{embedder_version}: make it anew with python -m training.gallery"
+                f"the bundle {loaded.version} was made with {loaded.embedder_version}, the server "
+                f"runs {embedder_version}: use bundles that belong together, or make the "
+                "gallery's anew with python -m training.gallery"
             )
-        store = GalleryStore(url)
-        stored = store.fact(_EMBEDDER)
-        if stored is None:
-            store.create_many(loaded.people())
-            store.set_fact(_EMBEDDER, embedder_version)
-        elif stored != embedder_version:
-            raise GalleryMismatchError(
-                f"the gallery's faces were embedded by {stored}, the server runs "
-                f"{embedder_version}: start with an empty database, or with the old bundle"
-            )
-        return cls(store, loaded, loaded.reference.shape[1])
+        database = Database(url)
+        try:
+            store = GalleryStore(database, embedder_version, loaded.dimension)
+            plant(store, loaded)
+            refuse_lost_people(store)
+            if snapshots is None and database.is_sqlite and database.url.database:
+                snapshots = Path(f"{database.url.database}.index")
+            return cls(store, loaded, snapshots=snapshots, follow=follow)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
-        """Stops following changes and closes the database."""
-        self._stop.set()
-        if self._poller.is_alive():
-            self._poller.join()
-        self._store.close()
+        """Stops following changes, saves a large index, and closes the database."""
+        if self._follower:
+            self._follower.close()
+        if self._settler:
+            self._settler.join()
+        if self._snapshots and self._index.has_graph and self._saved_revision != self._revision:
+            self._snapshots.save(self._index, self._revision)
+        self.store.database.close()
+
+    def __len__(self) -> int:
+        """Faces that can be matched."""
+        return len(self._index)
 
     # Faces
 
@@ -138,19 +160,26 @@ class Gallery:
         Returns:
             For each face, best first.
         """
-        allowed = self._with_tags(required_tags) if required_tags else None
+        allowed: Keys | None = None
+        if required_tags:
+            allowed = self._cache.keys_with_tags(required_tags)
+        found = self._index.search(embeddings, max_matches, allowed)
+        people = self._cache.by_keys({hit.key for hits in found for hit in hits})
         scorer = self._scorer
         return [
             tuple(
-                Match(celebrity_id, scorer.score(cosine))
-                for celebrity_id, cosine in self._index.search(vector, max_matches, allowed)
+                Match(people[hit.key].id, scorer.score(hit.cosine, hit.score))
+                for hit in hits
+                if hit.key in people  # else deleted since the search
             )
-            for vector in embeddings
+            for hits in found
         ]
 
     def compare(self, first: FloatArray, second: FloatArray) -> Similarity:
         """How alike two faces are; unit vectors, shape (D,) each."""
-        return self._scorer.score(float(first @ second))
+        cosine = float(first @ second)
+        bias = float(self._seed.hubness.bias(np.stack([first, second])).mean())
+        return self._scorer.score(cosine, cosine - bias)
 
     # Celebrities
 
@@ -160,7 +189,7 @@ class Gallery:
         Raises:
             CelebrityNotFoundError: There is none of this id.
         """
-        return self._celebrities.get(celebrity_id) or self._store.get(celebrity_id)
+        return self._cache.get(celebrity_id)
 
     def list(
         self,
@@ -175,27 +204,20 @@ class Gallery:
         Args:
             page_size: Celebrities a page.
             page_token: Of the page before; empty for the first.
-            query: Only names and aliases that contain this; those that start with it
-                come first.
+            query: Only names and aliases that contain this, whatever the case and the
+                accents; those that start with it come first.
             required_tags: Only celebrities that carry all of these.
 
         Raises:
             InvalidPageTokenError: The token is not one of this list.
         """
-        folded, tags = fold(query), set(required_tags)
-        ranked = sorted(
-            (rank, fold(person.display_name), person.id)
-            for person in self._celebrities.values()
-            if tags <= set(person.tags) and (rank := _rank(person, folded)) is not None
-        )
-        start = _read_token(page_token, folded, tags, ranked)
-        page = ranked[start : start + page_size]
-        more = start + page_size < len(ranked)
-        return Page(
-            tuple(self._celebrities[celebrity_id] for _, _, celebrity_id in page),
-            _make_token(page[-1], folded, tags) if more else "",
-            len(ranked),
-        )
+        after = self._tokens.read(page_token, query, required_tags)
+        # One more than asked for tells whether there is a next page.
+        rows, total = self.store.page(page_size + 1, after, query, required_tags)
+        shown = rows[:page_size]
+        more = len(rows) > page_size
+        token = self._tokens.make(shown[-1][0], query, required_tags) if more else ""
+        return Page(tuple(celebrity for _, celebrity in shown), token, total)
 
     def create(self, celebrity: Celebrity, faces: Sequence[NewFace] = ()) -> Celebrity:
         """Adds a celebrity with its faces, all or nothing.
@@ -203,13 +225,12 @@ class Gallery:
         Raises:
             InvalidRequestError: A field is out of range.
             WrongPersonError: The faces are not of one person.
+            DuplicatePhotoError: A photo comes twice.
             CelebrityExistsError: The id is taken.
         """
         check_celebrity(celebrity)
-        for number, face in enumerate(faces):
-            others = [other.embedding for other in faces[:number]]
-            self._check_person(face.embedding, others, celebrity.id)
-        created = self._store.create(celebrity, faces)
+        check_new_faces(faces, (), celebrity.display_name, self._seed.calibration)
+        created = self.store.create(celebrity, faces)
         self.refresh()
         return created
 
@@ -221,9 +242,9 @@ class Gallery:
             CelebrityNotFoundError: There is none of this id.
         """
         values = {name: getattr(celebrity, name) for name in fields or MUTABLE_FIELDS}
-        changed = replace(self._store.get(celebrity.id), **values)
+        changed = replace(self.store.get(celebrity.id), **values)
         check_celebrity(changed)
-        stored = self._store.update(changed)
+        stored = self.store.update(changed)
         self.refresh()
         return stored
 
@@ -233,7 +254,7 @@ class Gallery:
         Raises:
             CelebrityNotFoundError: There is none of this id.
         """
-        self._store.delete(celebrity_id)
+        self.store.delete(celebrity_id)
         self.refresh()
 
     def add_face(self, celebrity_id: str, face: NewFace) -> Celebrity:
@@ -244,108 +265,66 @@ class Gallery:
             WrongPersonError: The face is far from the person's others.
             DuplicatePhotoError: The same photo is enrolled already.
         """
-        self.get(celebrity_id)
-        self._check_person(face.embedding, self._index.faces_of(celebrity_id), celebrity_id)
-        changed = self._store.add_face(celebrity_id, face)
+        name = self.get(celebrity_id).display_name
+        enrolled = self.store.faces_of(celebrity_id)
+        check_new_faces([face], enrolled, name, self._seed.calibration)
+        changed = self.store.add_face(celebrity_id, face)
         self.refresh()
         return changed
 
     def picture_of(self, celebrity_id: str) -> bytes | None:
         """The best picture that is kept of a celebrity, JPEG."""
-        return self._store.picture_of(celebrity_id)
+        return self.store.picture_of(celebrity_id)
 
-    def _check_person(
-        self, face: FloatArray, others: Sequence[FloatArray] | FloatArray, celebrity_id: str
-    ) -> None:
-        if not len(others):
-            return
-        best = max(float(face @ other) for other in others)
-        probability = self._scorer.score(best).same_person_probability
-        if probability < _MIN_SAME_PERSON:
-            raise WrongPersonError(
-                f"this photo does not look like the other photos of {celebrity_id} "
-                f"(similarity {best:.2f}): check whom it shows",
-                metadata={"similarity": f"{best:.3f}"},
-            )
-
-    def _with_tags(self, tags: Sequence[str]) -> frozenset[str]:
-        wanted = set(tags)
-        return frozenset(
-            person.id for person in self._celebrities.values() if wanted <= set(person.tags)
-        )
+    def rebuild(self, enroller: Enroller) -> Rebuild:
+        """Embeds kept pictures anew that only another embedder has seen; in the background."""
+        return Rebuild(self.store, enroller, self.refresh)
 
     # Following changes
 
     def refresh(self) -> None:
         """Takes in what changed in the database since the last time."""
         with self._refreshing:
-            if self._store.revision() == self._revision:
+            if self.store.revision() == self._revision:
                 return
-            revision, changed, deleted = self._store.read(self._revision)
-            faces = self._store.faces(self._revision)
-            missing = dict.fromkeys(changed.keys() - faces.keys(), self._no_faces())
-            self._index.update({**faces, **missing}, deleted)
-            celebrities = {**self._celebrities, **changed}
-            for celebrity_id in deleted:
-                celebrities.pop(celebrity_id, None)
-            self._celebrities = celebrities
-            self._scorer = self._make_scorer()
-            self._revision = revision
+            changes = self.store.changes(self._revision)
+            self._index.remove(changes.deleted)
+            self._index.replace(changes.faces)
+            self._best.change(self._index, changes.faces, changes.deleted)
+            self._scorer = Scorer(self._seed.calibration, self._best.scores)
+            self._cache.forget((*changes.changed, *changes.deleted_ids), changes.revision)
+            self._revision = changes.revision
+            if self._index.is_full and not (self._settler and self._settler.is_alive()):
+                self._settler = threading.Thread(
+                    target=self._index.settle, name="gallery-settler", daemon=True
+                )
+                self._settler.start()
 
-    def _no_faces(self) -> FloatArray:
-        return np.zeros((0, self._seed.reference.shape[1]), np.float32)
+    def _load(self) -> None:
+        """Fills the index: from a saved one and what changed since, or from the database."""
+        self._saved_revision = self._snapshots.open(self._index) if self._snapshots else None
+        if self._saved_revision is not None:
+            changes = self.store.changes(self._saved_revision)
+            self._index.remove(changes.deleted)
+            self._index.replace(changes.faces)
+            self._revision = changes.revision
+        else:
+            self._revision, people = self.store.all_faces()
+            self._index.replace(people, known=False)
+            del people
+            if self._index.is_full:
+                log.info("building the index", extra={"faces": len(self._index)})
+                self._index.settle()
+                if self._snapshots:
+                    self._snapshots.save(self._index, self._revision)
+                    self._saved_revision = self._revision
+        self._best = BestMatches(self._seed.hubness, self._own_keys())
+        self._best.search_all(self._index)
+        self._scorer = Scorer(self._seed.calibration, self._best.scores)
+        self._cache.forget((), self._revision)
 
-    def _make_scorer(self) -> Scorer:
-        best = self._index.best_of_others(self._seed.reference, self._seed.reference_ids)
-        return Scorer(self._seed.calibration, best)
-
-    def _poll(self, seconds: float) -> None:
-        while not self._stop.wait(seconds):
-            try:
-                self.refresh()
-            except GalleryUnavailableError as error:
-                log.warning("the gallery cannot be followed: %s", error.message)
-                time.sleep(seconds)
-
-
-MUTABLE_FIELDS = ("display_name", "aliases", "tags", "wikidata_id")
-
-
-def photo_digest(photo: bytes) -> str:
-    """What a photo is recognised by when it is enrolled twice."""
-    return hashlib.sha256(photo).hexdigest()
-
-
-def _rank(person: Celebrity, query: str) -> int | None:
-    """0 where a name starts with the query, 1 where one contains it, None where none does."""
-    if not query:
-        return 0
-    names = [fold(name) for name in (person.display_name, *person.aliases)]
-    if any(name.startswith(query) for name in names):
-        return 0
-    return 1 if any(query in name for name in names) else None
-
-
-def _make_token(last: tuple[int, str, str], query: str, tags: set[str]) -> str:
-    data = json.dumps([*last, query, sorted(tags)], ensure_ascii=False).encode()
-    return base64.urlsafe_b64encode(data).decode()
-
-
-def _read_token(
-    token: str, query: str, tags: set[str], ranked: Sequence[tuple[int, str, str]]
-) -> int:
-    """Index of the first celebrity behind the token's, also where that one is gone by now."""
-    if not token:
-        return 0
-    try:
-        rank, key, celebrity_id, *same = json.loads(base64.urlsafe_b64decode(token))
-        last = (int(rank), str(key), str(celebrity_id))
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise InvalidPageTokenError(
-            "page_token is not one that this server gave: start with the first page"
-        ) from error
-    if same != [query, sorted(tags)]:
-        raise InvalidPageTokenError(
-            "page_token belongs to another query: start with the first page"
-        )
-    return sum(entry <= last for entry in ranked)
+    def _own_keys(self) -> Sequence[int]:
+        ids = list(self._seed.reference_ids)
+        with self.store.database.reading() as connection:
+            keys = self.store.keys_of(connection, ids)
+        return [keys.get(celebrity_id, -1) for celebrity_id in ids]

@@ -1,158 +1,215 @@
-"""The faces of the gallery in memory: exact search, and an approximate graph for millions."""
+"""The faces of the gallery in memory: exact search, and a graph where there are many.
+
+New faces are always compared exactly; past a limit they move into the graph, a few at a
+time, while searches go on.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from model_server.analysis import FloatArray
+from model_server.gallery.exact import Candidates, ExactFaces, Keys
+from model_server.gallery.graph import FaceGraph
+from model_server.gallery.hubness import Hubness
+from model_server.gallery.records import PersonFaces
 
 __all__ = ["FaceIndex", "Hit"]
 
 EXACT_LIMIT = 100_000
-"""Up to so many faces every one is compared; beyond, USearch's graph finds the nearest."""
+"""Up to so many faces each one is compared."""
 
-Hit = tuple[str, float]
-"""Celebrity and cosine of its best face."""
+RECENT_LIMIT = 8_000
+"""Beside a graph, so many new faces are compared exactly before they move into it."""
+
+_FACES_A_HIT = 8
+"""Faces looked at for each celebrity wanted: several may be of one."""
+
+_MOVED_AT_ONCE = 256
+"""Celebrities that move into the graph while writers wait."""
+
+_GATHERED = 20_000
+"""Up to so many celebrities of a filter are taken out of the graph and compared exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A celebrity found.
+
+    Attributes:
+        key: Number of the celebrity.
+        cosine: Of its best face.
+        score: What it is ranked by: the cosine less the face's bias.
+    """
+
+    key: int
+    cosine: float
+    score: float
 
 
 class FaceIndex:
-    """Finds the celebrities with the most similar faces. Thread-safe.
-
-    A snapshot is replaced as a whole, so that a search sees all of a change or
-    nothing of it, and never waits for a writer.
+    """Finds the celebrities whose best face is nearest. Thread-safe.
 
     Args:
         dimension: D, of the embeddings.
-        exact_limit: Number of faces beyond which the search is approximate.
+        hubness: What is taken off the cosines.
+        exact_limit: Number of faces beyond which a graph is used.
+        recent_limit: Number of new faces beside a graph before they move into it.
     """
 
-    def __init__(self, dimension: int, exact_limit: int = EXACT_LIMIT) -> None:
-        self._dimension = dimension
+    def __init__(
+        self,
+        dimension: int,
+        hubness: Hubness,
+        exact_limit: int = EXACT_LIMIT,
+        recent_limit: int = RECENT_LIMIT,
+    ) -> None:
+        self._hubness = hubness
         self._exact_limit = exact_limit
-        self._lock = threading.Lock()
-        self._faces: dict[str, FloatArray] = {}
-        self._snapshot = _Snapshot({}, dimension, exact_limit)
+        self._recent_limit = recent_limit
+        self._exact = ExactFaces(dimension)
+        self._graph = FaceGraph(dimension)
+        self._writing = threading.RLock()
 
     def __len__(self) -> int:
         """Faces in the index."""
-        return len(self._snapshot.owners)
+        return len(self._exact) + len(self._graph)
 
-    def replace_all(self, faces: Mapping[str, FloatArray]) -> None:
-        """Puts other faces in place of all.
+    @property
+    def has_graph(self) -> bool:
+        """Whether some faces are found by the graph."""
+        return len(self._graph) > 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether :meth:`settle` has something to do."""
+        return len(self._exact) > (self._recent_limit if self.has_graph else self._exact_limit)
+
+    def replace(self, people: Sequence[PersonFaces], *, known: bool = True) -> None:
+        """Puts these faces in place of what their celebrities had.
 
         Args:
-            faces: Unit rows of each celebrity, shape (n, D).
+            people: Celebrities with all their faces.
+            known: Whether some may be in the index already.
         """
-        with self._lock:
-            self._faces = dict(faces)
-            self._snapshot = _Snapshot(self._faces, self._dimension, self._exact_limit)
+        with self._writing:
+            if known:
+                self.remove([person.key for person in people])
+            filled = [person for person in people if len(person.vectors)]
+            if not filled:
+                return
+            vectors = np.concatenate([person.vectors for person in filled])
+            counts = [len(person.vectors) for person in filled]
+            keys = np.repeat(np.array([person.key for person in filled], np.int64), counts)
+            # One bias a celebrity: the graph finds faces, but knows only whose they are.
+            starts = np.r_[0, np.cumsum(counts)[:-1]]
+            mean = np.add.reduceat(self._hubness.bias(vectors), starts) / counts
+            bias = np.repeat(mean.astype(np.float32), counts)
+            self._exact.add(keys, vectors, bias)
 
-    def update(self, faces: Mapping[str, FloatArray], removed: Iterable[str] = ()) -> None:
-        """Replaces the faces of some celebrities and removes others."""
-        with self._lock:
-            self._faces |= faces
-            for celebrity_id in removed:
-                self._faces.pop(celebrity_id, None)
-            self._snapshot = _Snapshot(self._faces, self._dimension, self._exact_limit)
+    def remove(self, keys: Iterable[int]) -> None:
+        """Removes celebrities."""
+        with self._writing:
+            gone = list(keys)
+            self._exact.remove(gone)
+            if self.has_graph:
+                self._graph.remove(gone)
 
-    def faces_of(self, celebrity_id: str) -> FloatArray:
-        """Unit rows, shape (n, D); n is 0 where the celebrity has no face."""
-        return self._faces.get(celebrity_id, np.zeros((0, self._dimension), np.float32))
+    def settle(self, *, everything: bool = False, threads: int = 1) -> None:
+        """Moves new faces into the graph; takes a while, searches go on.
+
+        Args:
+            everything: Leave none, as before the index is saved.
+            threads: To build with.
+        """
+        while True:
+            with self._writing:
+                if not (self.is_full or (everything and len(self._exact))):
+                    return
+                keys, vectors, bias = self._exact.rows()
+                some = np.unique(keys)
+                some = some[: max(_MOVED_AT_ONCE, len(some) // 20)]
+                rows = np.isin(keys, some)
+                # For a moment they are in both; a celebrity counts once all the same.
+                self._graph.add(keys[rows], vectors[rows], bias[rows], threads=threads)
+                self._exact.remove(some.tolist())
 
     def search(
-        self, embedding: FloatArray, count: int, allowed: frozenset[str] | None = None
-    ) -> list[Hit]:
-        """The celebrities whose best face is most similar.
+        self, embeddings: FloatArray, count: int, allowed: Keys | None = None
+    ) -> list[list[Hit]]:
+        """The celebrities whose best face is nearest.
 
         Args:
-            embedding: Unit vector, shape (D,).
-            count: How many, at most.
-            allowed: Only these celebrities; None for all.
+            embeddings: Unit rows, shape (N, D).
+            count: How many celebrities for each, at most.
+            allowed: Keys of the only celebrities to look at; None for all.
 
         Returns:
             Best first.
         """
-        return self._snapshot.search(embedding, count, allowed)
+        if count < 1:
+            return [[] for _ in embeddings]
+        if allowed is not None and self.has_graph and len(allowed) <= _GATHERED:
+            return self._search_gathered(embeddings, count, allowed)
+        return [self._search_one(row[None], count, allowed) for row in embeddings]
 
-    def best_of_others(self, embeddings: FloatArray, owners: Sequence[str]) -> FloatArray:
-        """The best match of each embedding among all celebrities but its owner.
-
-        Args:
-            embeddings: Unit rows, shape (N, D).
-            owners: Celebrity whom each row shows; may be nobody of the gallery.
-
-        Returns:
-            Cosines; shape (N,), or (0,) where there is nobody else.
-        """
-        best = [
-            next((cosine for name, cosine in self.search(row, 2) if name != owner), None)
-            for row, owner in zip(embeddings, owners, strict=True)
-        ]
-        return np.array([cosine for cosine in best if cosine is not None], np.float32)
-
-
-class _Snapshot:
-    """Faces that never change: rows sorted by their owner."""
-
-    def __init__(self, faces: Mapping[str, FloatArray], dimension: int, exact_limit: int) -> None:
-        self.names: Sequence[str] = [name for name, rows in faces.items() if len(rows)]
-        parts = [faces[name] for name in self.names]
-        self.vectors: FloatArray = (
-            np.concatenate(parts).astype(np.float32)
-            if parts
-            else np.zeros((0, dimension), np.float32)
-        )
-        counts = np.array([len(part) for part in parts], dtype=np.int64)
-        self.owners: npt.NDArray[np.int64] = np.repeat(np.arange(len(counts)), counts)
-        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]) if parts else counts
-        self._graph = self._build_graph() if len(self.vectors) > exact_limit else None
-
-    def _build_graph(self) -> object:
-        from usearch.index import Index  # noqa: PLC0415 - only large galleries need it
-
-        graph = Index(
-            ndim=self.vectors.shape[1],
-            metric="ip",
-            dtype="f16",
-            connectivity=32,
-            expansion_add=128,
-            expansion_search=128,
-        )
-        graph.add(np.arange(len(self.vectors)), self.vectors)
-        return graph
-
-    def search(
-        self, embedding: FloatArray, count: int, allowed: frozenset[str] | None
-    ) -> list[Hit]:
-        if not len(self.vectors) or count < 1:
-            return []
-        # The graph knows nothing of tags: a filtered search compares all.
-        if self._graph is not None and allowed is None:
-            return self._search_graph(embedding, count)
-        best = np.maximum.reduceat(self.vectors @ embedding, self._starts)
-        if allowed is not None:
-            best = np.where([name in allowed for name in self.names], best, -np.inf)
-        count = min(count, len(best))
-        top = np.argpartition(-best, count - 1)[:count]
-        top = top[np.argsort(-best[top], kind="stable")]
-        return [(self.names[i], float(best[i])) for i in top if np.isfinite(best[i])]
-
-    def _search_graph(self, embedding: FloatArray, count: int) -> list[Hit]:
-        # Several faces may be of one celebrity: ask for more until there are enough.
-        wanted = 4 * count
+    def _search_one(self, row: FloatArray, count: int, allowed: Keys | None) -> list[Hit]:
+        wanted = _FACES_A_HIT * count
         while True:
-            found = self._graph.search(embedding, min(wanted, len(self.vectors)))  # type: ignore[attr-defined]
-            keys = np.asarray(found.keys, dtype=np.int64)
-            cosines = self.vectors[keys] @ embedding
-            hits: dict[str, float] = {}
-            for key, cosine in sorted(
-                zip(keys.tolist(), cosines.tolist(), strict=True), key=lambda item: -item[1]
-            ):
-                hits.setdefault(self.names[self.owners[key]], cosine)
-            if len(hits) >= count or wanted >= len(self.vectors):
-                return list(hits.items())[:count]
+            found = self._exact.search(row, wanted, allowed)
+            if self.has_graph:
+                found += self._graph.search(row, wanted, allowed)
+            hits = _best(found, count)
+            if len(hits) >= count or all(part.complete for part in found):
+                return hits
             wanted *= 4
+
+    def _search_gathered(
+        self, embeddings: FloatArray, count: int, allowed: Keys
+    ) -> list[list[Hit]]:
+        gathered = ExactFaces(embeddings.shape[1])
+        gathered.add(*self._graph.vectors_of(allowed.tolist()))
+        everything = len(gathered) + len(self._exact) + 1
+        return [
+            _best(
+                gathered.search(row[None], everything, None)
+                + self._exact.search(row[None], everything, allowed),
+                count,
+            )
+            for row in embeddings
+        ]
+
+    def save(self, path: Path) -> None:
+        """Writes the index to a file; everything is in the graph then."""
+        with self._writing:
+            self.settle(everything=True)
+            self._graph.save(path)
+
+    def open(self, path: Path) -> None:
+        """Maps a saved index into memory; the index must be empty.
+
+        Raises:
+            OSError: A file is missing.
+            ValueError: A file is damaged.
+        """
+        with self._writing:
+            self._graph.open(path)
+
+
+def _best(parts: Sequence[Candidates], count: int) -> list[Hit]:
+    keys = np.concatenate([part.keys for part in parts])
+    cosines = np.concatenate([part.cosines for part in parts])
+    scores = cosines - np.concatenate([part.bias for part in parts])
+    hits: dict[int, Hit] = {}
+    for row in np.argsort(-scores, kind="stable").tolist():
+        key = int(keys[row])
+        if key not in hits:
+            hits[key] = Hit(key, float(cosines[row]), float(scores[row]))
+            if len(hits) == count:
+                break
+    return list(hits.values())

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model_server.analysis import FloatArray, Similarity
 from model_server.errors import BundleError
+from model_server.gallery.hubness import Hubness
+from model_server.gallery.index import FaceIndex
+from model_server.gallery.records import PersonFaces
 
-__all__ = ["Calibration", "Scorer"]
+__all__ = ["BestMatches", "Calibration", "Scorer"]
 
 _MAX_LIKENESS = 99.9
 """Ranks end just below 100, which is kept for nobody."""
+
+_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,48 +52,120 @@ class Calibration:
             raise BundleError(f"the calibration in the bundle does not fit: {error}") from error
 
 
+class BestMatches:
+    """The best match that each of many reference people finds in the gallery.
+
+    Kept up to date at the cost of the change, not of the gallery. A reference person
+    who is in the gallery counts as one who is not: the person's own faces are passed over.
+
+    Args:
+        hubness: Holds the reference, unit rows (R, D), and the bias of a face.
+        own_keys: Key in the gallery of each reference person, -1 where there is none.
+    """
+
+    def __init__(self, hubness: Hubness, own_keys: Sequence[int]) -> None:
+        self._hubness = hubness
+        self._own: npt.NDArray[np.int64] = np.array(own_keys, np.int64)
+        self._scores = np.full(len(self._own), -np.inf, np.float32)
+        self._keys = np.full(len(self._own), _NOBODY, np.int64)
+
+    @property
+    def scores(self) -> FloatArray:
+        """Score of each best match; shape (R,), or fewer where nobody else is there."""
+        return self._scores[np.isfinite(self._scores)]
+
+    def search_all(self, index: FaceIndex) -> None:
+        """Searches the whole gallery."""
+        self._search(index, np.arange(len(self._own)))
+
+    def change(
+        self, index: FaceIndex, people: Iterable[PersonFaces], gone: Iterable[int] = ()
+    ) -> None:
+        """Takes a change in that the index has seen already.
+
+        Args:
+            index: The gallery.
+            people: Celebrities whose faces changed, with all their faces.
+            gone: Keys of the celebrities who were removed.
+        """
+        changed = list(people)
+        keys = np.array([person.key for person in changed], np.int64)
+        # Who lost the best match must search again; the others can only find a better one.
+        lost = np.isin(self._keys, np.r_[keys, np.array(list(gone), np.int64)])
+        filled = [person for person in changed if len(person.vectors)]
+        if filled:
+            self._improve(filled)
+        if lost.any():
+            self._search(index, np.flatnonzero(lost))
+
+    def _improve(self, people: Sequence[PersonFaces]) -> None:
+        vectors = np.concatenate([person.vectors for person in people])
+        counts = np.array([len(person.vectors) for person in people])
+        starts = np.r_[0, np.cumsum(counts)[:-1]]
+        keys = np.array([person.key for person in people], np.int64)
+        bias = np.add.reduceat(self._hubness.bias(vectors), starts) / counts
+        cosines = self._hubness.reference @ vectors.T
+        scores = np.maximum.reduceat(cosines, starts, axis=1) - bias
+        scores[self._own[:, None] == keys[None, :]] = -np.inf
+        best = scores.argmax(1)
+        found = scores[np.arange(len(best)), best]
+        better = found > self._scores
+        self._scores[better] = found[better]
+        self._keys[better] = keys[best[better]]
+
+    def _search(self, index: FaceIndex, rows: npt.NDArray[np.intp]) -> None:
+        found = index.search(self._hubness.reference[rows], 2)
+        for row, hits in zip(rows.tolist(), found, strict=True):
+            other = next((hit for hit in hits if hit.key != self._own[row]), None)
+            self._scores[row] = other.score if other else -np.inf
+            self._keys[row] = other.key if other else _NOBODY
+
+
 class Scorer:
     """Likeness and P(same person).
 
     Likeness ranks a similarity among the best-match similarities of people who are not
-    in the gallery. Those are the reference: their best matches are searched anew when
-    the gallery grows, so that 50 keeps meaning "as alike as the average person's best".
+    in the gallery, so that 50 means "as alike as the average person's best".
 
     Args:
         calibration: For P(same person).
-        best_matches: Cosine of the best match of each reference person, any order.
+        best_matches: Score of the best match of each reference person, any order.
     """
 
     def __init__(self, calibration: Calibration, best_matches: FloatArray) -> None:
         self._calibration = calibration
         self._sorted = np.sort(best_matches.astype(np.float64))
+        self._ranks = (np.arange(len(best_matches)) + 0.5) / max(len(best_matches), 1)
+        self._spread = max(float(self._sorted.std()), 1e-6) if len(best_matches) else 1.0
 
-    def score(self, cosine: float) -> Similarity:
-        """All three units of a similarity."""
+    def score(self, cosine: float, score: float | None = None) -> Similarity:
+        """All three units of a similarity.
+
+        Args:
+            cosine: Of two embeddings.
+            score: The cosine less its bias, see ``hubness``; None where there is no bias.
+        """
         return Similarity(
             cosine=float(np.clip(cosine, -1.0, 1.0)),
-            likeness=self.likeness(cosine),
+            likeness=self.likeness(cosine if score is None else score),
             same_person_probability=self._calibration.probability(cosine),
         )
 
-    def likeness(self, cosine: float) -> float:
-        """0..100, rising with the cosine everywhere.
+    def likeness(self, score: float) -> float:
+        """0..100, rising with the score everywhere.
 
         Between the reference's values the rank is interpolated. Below and above them it
         falls and rises on smoothly, so that no two different similarities tie.
         """
-        reference = self._sorted
-        count = len(reference)
-        if not count:
+        reference, ranks = self._sorted, self._ranks
+        if not len(reference):
             # An empty gallery has no best matches to rank among.
-            return float(np.clip(50.0 * (cosine + 1), 0, _MAX_LIKENESS))
-        ranks = (np.arange(count) + 0.5) / count
+            return float(np.clip(50.0 * (score + 1), 0, _MAX_LIKENESS))
         low, high = float(reference[0]), float(reference[-1])
-        spread = max(float(reference.std()), 1e-6)
-        if cosine < low:
-            rank = ranks[0] * np.exp((cosine - low) / spread)
-        elif cosine > high:
-            rank = 1 - (1 - ranks[-1]) * np.exp((high - cosine) / spread)
+        if score < low:
+            rank = float(ranks[0] * np.exp((score - low) / self._spread))
+        elif score > high:
+            rank = float(1 - (1 - ranks[-1]) * np.exp((high - score) / self._spread))
         else:
-            rank = float(np.interp(cosine, reference, ranks))
-        return float(min(100 * rank, _MAX_LIKENESS))
+            rank = float(np.interp(score, reference, ranks))
+        return min(100 * rank, _MAX_LIKENESS)

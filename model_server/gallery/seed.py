@@ -17,8 +17,9 @@ from model_server.analysis import FloatArray
 from model_server.bundle import Bundle
 from model_server.errors import BundleError
 from model_server.gallery.celebrity import Celebrity
+from model_server.gallery.hubness import Hubness
+from model_server.gallery.records import NewFace
 from model_server.gallery.scoring import Calibration
-from model_server.gallery.store import NewFace
 
 __all__ = ["Seed"]
 
@@ -31,8 +32,8 @@ class Seed:
         version: Of the bundle.
         embedder_version: Whose embeddings these are.
         calibration: For P(same person).
-        reference: Unit rows, shape (R, D), one face of each of R people whom no
-            training has seen.
+        hubness: Holds the reference: unit rows, shape (R, D), one face of each of R
+            people whom no training has seen.
         reference_ids: The celebrity that each of them is, where the gallery has it:
             they count as people who are not in the gallery by leaving that one out.
     """
@@ -40,11 +41,16 @@ class Seed:
     version: str
     embedder_version: str
     calibration: Calibration
-    reference: FloatArray
+    hubness: Hubness
     reference_ids: tuple[str, ...]
     _bundle: Bundle
 
     KIND = "gallery"
+
+    @property
+    def dimension(self) -> int:
+        """D, of the embeddings."""
+        return int(self.hubness.reference.shape[1])
 
     @classmethod
     def load(cls, bundle: Bundle) -> Seed:
@@ -56,7 +62,7 @@ class Seed:
             bundle.version,
             str(bundle.read("embedder_version")),
             Calibration.from_manifest(bundle.read("calibration")),
-            reference,
+            Hubness.from_manifest(bundle.read("hubness"), reference),
             reference_ids,
             bundle,
         )
