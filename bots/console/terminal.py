@@ -46,7 +46,7 @@ def picture(content: bytes, console: Console) -> RenderableType | None:
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            drawn = renderable.Image(image, width=min(_COLUMNS, console.width))
+            drawn = renderable.Image(image, width=min(_COLUMNS, console.width), height="auto")
             # Drawn here and now: a terminal that does not know its own size is found out in time.
             return Segments(list(console.render(drawn)))
     except Exception:  # noqa: BLE001 - as above
