@@ -50,6 +50,17 @@ class TelegramWorld(LoBotApiEmulator):
         self._message_id = 1000
         self._changed = asyncio.Event()
 
+    async def start(self, port: int = 0) -> None:
+        """Listens on loopback, on a free port or the one given."""
+        self._runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Is gone, as if the line were cut."""
+        await self._runner.cleanup()
+
     def validate(self, method: str, fields: dict[str, Any], uploads: dict[str, Any]) -> Any:
         try:
             self.refuse(method, fields)
@@ -205,13 +216,8 @@ class TelegramWorld(LoBotApiEmulator):
 async def running_world(port: int = 0, **kwargs: Any) -> AsyncIterator[TelegramWorld]:
     """The world, listening on loopback."""
     world = TelegramWorld(**kwargs)
-    runner = web.AppRunner(world.app(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    bound = runner.addresses[0][1]
-    world.base_url = f"http://127.0.0.1:{bound}"
+    await world.start(port)
     try:
         yield world
     finally:
-        await runner.cleanup()
+        await world.stop()
