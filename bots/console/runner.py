@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Coroutine
 
 import typer
@@ -36,8 +38,30 @@ def run(command: Coroutine[None, None, ExitCode]) -> None:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         code = ExitCode.FAILED  # "lookalike … | head": the reader has gone
+        _drop_output()
+    except OSError as error:
+        # Files are opened under guards of their own; what is left is our own output.
+        complain(ConsoleError(f"The answer cannot be written: {error.strerror or error}."))
+        code = ExitCode.FAILED
+        _drop_output()
+    except Exception as error:
+        if os.environ.get("LOOKALIKE_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        complain(
+            ConsoleError(
+                f"Something went wrong that should not: {type(error).__name__}.",
+                hint="LOOKALIKE_LOG_LEVEL=DEBUG shows where; please report it.",
+            )
+        )
+        code = ExitCode.FAILED
     if code is not ExitCode.OK:
         raise typer.Exit(int(code))
+
+
+def _drop_output() -> None:
+    """Keeps Python from complaining when it flushes at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(error: ConsoleError) -> None:
