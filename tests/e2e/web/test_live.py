@@ -5,6 +5,7 @@ import io
 
 import pytest
 from PIL import Image
+from playwright.async_api import expect
 
 from tests.support.fake_server import running_server
 from tests.support.web_world import running_web
@@ -20,7 +21,7 @@ async def test_live(open_page, world):
         await page.locator(".live-box").first.wait_for()
         await page.locator("#live-match .names").wait_for()
         assert "Star 1" in await page.locator("#live-match").inner_text()
-        await page.wait_for_function("document.getElementById('live-rate').textContent !== ''")
+        await expect(page.locator("#live-rate")).not_to_be_empty()
         await page.click("#live-stop")
         assert await page.locator(".live-box").count() == 0
         assert await page.evaluate("document.getElementById('live-video').srcObject") is None

@@ -6,6 +6,7 @@ import io
 import grpc
 import pytest
 from PIL import Image
+from playwright.async_api import expect
 
 from tests.support.fake_server import Failure, analysis, face, picture
 from tests.support.web_world import running_web
@@ -59,7 +60,7 @@ async def test_choose(open_page, astronaut):
             "Star 2",
             "Star 3",
         ]
-        await page.wait_for_function("document.querySelector('.credit').textContent !== ''")
+        await expect(answer.locator(".credit")).not_to_be_empty()
         assert "A. Painter, CC BY-SA 4.0" in await answer.locator(".credit").inner_text()
         # Every picture of the answer has really loaded.
         sizes = await answer.locator("img").evaluate_all("all => all.map((i) => i.naturalWidth)")
@@ -177,8 +178,9 @@ async def test_hear_it(open_page):
         await hand_over(page, "drop")
         await answer_of(page)
         await page.click(".hear")
-        await page.wait_for_selector("audio")
-        await page.wait_for_function("document.querySelector('audio').duration > 1")
+        audio = page.locator("audio")
+        await expect(audio).to_have_js_property("readyState", 4)  # all of it can be played
+        assert await audio.evaluate("(a) => a.duration") > 1
         assert await page.evaluate("document.querySelector('audio').error") is None
 
 
