@@ -209,8 +209,8 @@ class LSTMDecoder(nn.Module):
 
     def initial_state(self, memory: Mapping[str, Tensor]) -> State:
         """Hidden and cell state of the LSTM, (N, hidden) each."""
-        zero = torch.zeros_like(memory["pooled"])
-        return {"h": zero, "c": zero}
+        # Two tensors: one tensor cannot be two outputs of an exported encoder.
+        return {name: torch.zeros_like(memory["pooled"]) for name in ("h", "c")}
 
     def inputs(self, tokens: Tensor, memory: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """What the LSTM reads: tokens (N, T) → (N, T, hidden)."""
