@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,11 +159,15 @@ def _trace(
     outputs: Sequence[str],
     shapes: Sequence[Sequence[int]],
 ) -> Any:
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # OpenVINO's converter reads traced modules, though torch would rather export them; and
+        # what torch's LSTM checks while it is traced depends on no input.
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             module, example, check_trace=False
         )
-    graph = ov.convert_model(traced, example_input=example)
+        graph = ov.convert_model(traced, example_input=example)
     for port, name in zip(graph.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
         port.get_node().set_friendly_name(name)

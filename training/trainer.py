@@ -362,13 +362,13 @@ class Trainer:
         captions = self.caption_held_out()
         metrics = self.score_held_out(captions)
         entry |= {name: round(value, 4) for name, value in metrics.items()}
+        self.progress.history.append(entry)
         better = metrics[self.select_by] > self.progress.best
         if better:
             self.progress.best = metrics[self.select_by]
             self.progress.best_epoch = entry["epoch"]
             save_checkpoint(self.folder / "best.pt", self._content(weights_only=True))
         self.average.swap(self.model)
-        self.progress.history.append(entry)
         save_checkpoint(self.folder / "last.pt", self._content(weights_only=False))
         if self.history:
             self.history.write(self.progress.history, captions)
