@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 MAX_PHOTO_BYTES = 20 * 2**20
 """What the model server takes; what is larger need not be downloaded."""
 MAX_PHOTOS = 10
-COPY_SIDE_PX = 1024
+COPY_SIDE_PX = 800
 MAX_COPY_PIXELS = 50_000_000
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif")
@@ -113,17 +113,27 @@ def _copy(photo: bytes) -> bytes | None:
         with Image.open(io.BytesIO(photo)) as image:
             if image.width * image.height > MAX_COPY_PIXELS:
                 return None
-            image.draft("RGB", (COPY_SIDE_PX, COPY_SIDE_PX))
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((COPY_SIDE_PX, COPY_SIDE_PX))
-            copy = Image.new("RGB", upright.size, "white")
-            rgba = upright.convert("RGBA")
-            copy.paste(rgba, mask=rgba.getchannel("A"))
+            scale = min(1.0, COPY_SIDE_PX / max(image.size))
+            # JPEGs are decoded at half, a quarter or an eighth where that is enough.
+            image.draft("RGB", (round(scale * image.width), round(scale * image.height)))
+            ImageOps.exif_transpose(image, in_place=True)
+            image.thumbnail((COPY_SIDE_PX, COPY_SIDE_PX), reducing_gap=2.0)
+            copy = _on_white(image)
     except _UNREADABLE:
         return None
     buffer = io.BytesIO()
     copy.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The image without transparency."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    opaque = Image.new("RGB", image.size, "white")
+    rgba = image.convert("RGBA")
+    opaque.paste(rgba, mask=rgba.getchannel("A"))
+    return opaque
 
 
 def copy_name(number: int) -> str:
