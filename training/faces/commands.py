@@ -93,7 +93,7 @@ def evaluate(
 ) -> None:
     """Scores descriptions of the validation faces by the attributes parsed back from them."""
     from training.evaluate import open_candidate
-    from training.faces.pipeline import evaluate_faces, load_tuned
+    from training.faces.pipeline import evaluate_faces, load_tuned, yardstick
 
     study = _study(data, work)
     try:
@@ -101,7 +101,9 @@ def evaluate(
     except LookalikeError as error:
         console.print(f"[red]error:[/red] {error}", highlight=False)
         raise typer.Exit(1) from error
-    result = evaluate_faces(candidate, study, load_tuned(tuned) if tuned else None)
+    result = evaluate_faces(
+        candidate, study, yardstick(study, load_tuned(tuned)) if tuned else None
+    )
     if json_:
         json_.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     _show(result)

@@ -40,7 +40,7 @@ from training.faces.scoring import (
 from training.faces.study import Study
 from training.runtime import start_runtime
 
-__all__ = ["Tuned", "evaluate_faces", "load_tuned", "teach", "tune"]
+__all__ = ["Tuned", "evaluate_faces", "load_tuned", "teach", "tune", "yardstick"]
 
 _log = logging.getLogger(__name__)
 
@@ -147,13 +147,26 @@ def teach(
     return folder / "best.pt"
 
 
-def evaluate_faces(candidate: Candidate, study: Study, tuned: Tuned | None) -> dict[str, Any]:
+def yardstick(study: Study, tuned: Tuned) -> dict[str, dict[str, float]]:
+    """Scores of the attribute head on the validation faces, at its thresholds and at one half."""
+    rows = study.rows(study.val)
+    table = np.stack([rows[name] for name in study.val])
+    logits = head_logits(tuned.encoder, tuned.head, tuned.preprocessing, study.portraits, study.val)
+    return {
+        "classifier": summary(score(decide(logits, tuned.thresholds), table)),
+        "classifier_at_half": summary(score(logits >= 0, table)),
+    }
+
+
+def evaluate_faces(
+    candidate: Candidate, study: Study, head: Mapping[str, Mapping[str, float]] | None
+) -> dict[str, Any]:
     """Scores captions of the validation faces beside the head's and the constant caption's.
 
     Args:
         candidate: The captioner.
         study: Where the faces are.
-        tuned: The head on the same features; None leaves the yardstick out.
+        head: From :func:`yardstick`; None leaves it out.
 
     Returns:
         For JSON: "captioner", "constant", "classifier" (at its tuned thresholds) and
@@ -177,13 +190,9 @@ def evaluate_faces(candidate: Candidate, study: Study, tuned: Tuned | None) -> d
     }
     found, plain = result["captioner"], result["constant"]
     ratios = {"macro_f1_to_constant": found["macro_f1"] / max(plain["macro_f1"], 1e-9)}
-    if tuned is not None:
-        logits = head_logits(
-            tuned.encoder, tuned.head, tuned.preprocessing, study.portraits, study.val
-        )
-        result["classifier"] = summary(score(decide(logits, tuned.thresholds), table))
-        result["classifier_at_half"] = summary(score(logits >= 0, table))
-        best = max(result[name]["micro_f1"] for name in ("classifier", "classifier_at_half"))
+    if head is not None:
+        result |= head
+        best = max(scores["micro_f1"] for scores in head.values())
         ratios["micro_f1_to_classifier"] = found["micro_f1"] / best
     result["ratios"] = {name: round(value, 4) for name, value in ratios.items()}
     result["captions"] = captions

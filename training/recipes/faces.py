@@ -20,11 +20,11 @@ import typer
 from model_server.bundle import BUNDLES
 from training.checkpoint import load_model
 from training.config import TrainConfig
-from training.evaluate import Candidate, open_candidate
+from training.evaluate import open_candidate
 from training.export import BundleFacts, export_bundle, sample_photos
 from training.faces.attributes import TuneOptions
 from training.faces.captioner import captioned
-from training.faces.pipeline import Tuned, evaluate_faces, teach, tune
+from training.faces.pipeline import Tuned, evaluate_faces, teach, tune, yardstick
 from training.faces.study import Study, prepare_study
 from training.recipes.faces_card import model_card
 from training.recipes.photos_card import LICENSE_TEXT
@@ -76,12 +76,6 @@ def main(
     _export(out, work, best, study, tuned)
 
 
-def _score(candidate: Candidate, file: Path, study: Study, tuned: Tuned) -> dict[str, Any]:
-    result = evaluate_faces(candidate, study, tuned)
-    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return result
-
-
 def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> None:
     """Writes the bundle, scores it as it is served, then writes it again with its card."""
     model, vocabulary, preprocessing, config, _ = load_model(best)
@@ -105,9 +99,13 @@ def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> No
 
     reference = open_candidate(str(best))
     reference = replace(reference, name="fp32", decoding=replace(reference.decoding, **DECODING))
-    scores = {"fp32": _score(reference, work / "fp32.json", study, tuned)}
+    head = yardstick(study, tuned)
+    scores = {"fp32": evaluate_faces(reference, study, head)}
     write(facts)
-    scores["served"] = _score(open_candidate(str(out)), work / "served.json", study, tuned)
+    scores["served"] = evaluate_faces(open_candidate(str(out)), study, head)
+    for name, result in scores.items():
+        text = json.dumps(result, indent=2)
+        (work / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     metrics = {
         name: {key: value for key, value in result.items() if key != "captions"}
         for name, result in scores.items()
