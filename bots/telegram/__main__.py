@@ -25,8 +25,9 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    # httpx writes each URL into the log, and the token is part of it.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # These write URLs, with the token in them, and whole messages into a more talkative log.
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     run(settings)
     return 0
 

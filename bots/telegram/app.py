@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
+import traceback
 from typing import Any
 
 from telegram import Bot, Update
@@ -56,20 +57,11 @@ class _Bot(ExtBot[Any]):
 class _RateLimiter(AIORateLimiter):
     """Counts messages only: signs of work and answers to presses are free."""
 
-    async def process_request(
-        self,
-        callback: Any,
-        args: Any,
-        kwargs: dict[str, Any],
-        endpoint: str,
-        data: dict[str, Any],
-        rate_limit_args: int | None,
-    ) -> Any:
-        if endpoint in {"sendChatAction", "answerCallbackQuery"}:
-            return await callback(*args, **kwargs)
-        return await super().process_request(
-            callback, args, kwargs, endpoint, data, rate_limit_args
-        )
+    async def process_request(self, *args: Any, **kwargs: Any) -> Any:
+        """As the base class does; the library names all arguments."""
+        if kwargs["endpoint"] in {"sendChatAction", "answerCallbackQuery"}:
+            return await kwargs["callback"](*kwargs["args"], **kwargs["kwargs"])
+        return await super().process_request(*args, **kwargs)
 
 
 def build(settings: TelegramSettings) -> JournaledApplication:
@@ -191,7 +183,9 @@ def _add_handlers(application: JournaledApplication, service: Service) -> None:
 async def _on_error(update: object, context: Any) -> None:
     """Logs where it broke, never what was said, and owns up to the asker."""
     error: BaseException = context.error
-    log.error("%s", type(error).__name__, exc_info=error)
+    # The error's own words could quote a message: only where it broke is told.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s\n%s", type(error).__name__, where)
     service: Service = context.bot_data["service"]
     if isinstance(error, TelegramError) or not isinstance(update, Update) or not update.message:
         return  # what Telegram refuses once, it would refuse again

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import av
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -29,6 +30,7 @@ __all__ = [
     "face",
     "picture",
     "running_server",
+    "video",
 ]
 
 
@@ -40,6 +42,19 @@ def picture(
     """The bytes of a picture of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", size, color).save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def video(color: str, container: str = "mp4", codec: str = "mpeg4") -> bytes:
+    """A short film of one colour."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as target:
+        stream: Any = target.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        picture = Image.new("RGB", (96, 64), color)
+        for _ in range(5):
+            target.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        target.mux(stream.encode(None))
     return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bots.telegram.journal import JournaledApplication
 from lookalike.v1 import photo_pb2
-from tests.support.fake_server import Failure, FakeServer, analysis, face, picture
+from tests.support.fake_server import Failure, FakeServer, analysis, face, picture, video
 from tests.support.telegram_world import TelegramWorld
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -67,6 +67,24 @@ async def test_pictures_come_in_many_ways(
     await world.until("sendPhoto")
     [(_, request)] = [call for call in server.calls if call[0] == "AnalyzePhoto"]
     assert request.photo == content
+
+
+async def test_of_a_moving_picture_the_first_frame_counts(
+    world: TelegramWorld, server: FakeServer
+) -> None:
+    """A GIF, which Telegram sends as MP4; and a film that cannot be decoded, by its thumbnail."""
+    content = picture("gold")
+    small = {"file_id": world.asset(content), "file_unique_id": "t", "width": 64, "height": 64}
+    for film in (video("red"), b"no film at all"):
+        file = {"file_id": world.asset(film), "file_unique_id": "u", "mime_type": "video/mp4"}
+        file |= {"width": 96, "height": 64, "duration": 1, "thumbnail": small}
+        await world.write(world.message(animation=file))
+    await world.until("sendPhoto", 2)
+    photos = {request.photo for name, request in server.calls if name == "AnalyzePhoto"}
+    assert content in photos
+    [frame] = photos - {content}
+    with Image.open(io.BytesIO(frame)) as opened:
+        assert opened.size == (96, 64)
 
 
 async def test_what_is_no_picture_is_said_politely(world: TelegramWorld) -> None:
@@ -165,6 +183,16 @@ async def test_in_groups_the_bot_speaks_when_spoken_to(world: TelegramWorld) -> 
     sent = (await world.until("sendPhoto", 3))[2]
     assert sent.replies_to == asked["message_id"]
     assert {one.chat for one in world.sent} == {GROUP}
+
+
+async def test_a_watched_group_gets_every_photo_answered(
+    bot: JournaledApplication, world: TelegramWorld
+) -> None:
+    """Where admins want it."""
+    await bot.bot_data["service"].store.watch(str(GROUP), True)
+    await world.write(world.photo_message(picture(), chat=GROUP))
+    [sent] = await world.until("sendPhoto")
+    assert sent.chat == GROUP
 
 
 async def test_a_command_answers_the_photo_that_it_replies_to(world: TelegramWorld) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from typing import Any
 
 import av
 import pytest
@@ -14,21 +13,9 @@ from PIL import Image
 from bots.core import speech
 from bots.core.media import UnreadableMedia, first_frame, to_opus
 from bots.core.speech import Speaker, SpeechUnavailable
+from tests.support.fake_server import video
 
 needs_espeak = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is missing")
-
-
-def video(color: str, container: str = "mp4", codec: str = "mpeg4") -> bytes:
-    """A short film of one colour."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as target:
-        stream: Any = target.add_stream(codec, rate=10)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        picture = Image.new("RGB", (96, 64), color)
-        for _ in range(5):
-            target.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        target.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def seconds(ogg: bytes) -> float:
