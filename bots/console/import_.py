@@ -34,6 +34,7 @@ class _Wish:
     tags: tuple[str, ...]
     keep_pictures: bool
     update: bool
+    largest_face: bool
     at_once: int
 
 
@@ -47,6 +48,13 @@ def import_(
     update: Annotated[
         bool, typer.Option("--update", help="Add photos to people who are there already, too.")
     ] = False,
+    largest_face: Annotated[
+        bool,
+        typer.Option(
+            "--largest-face",
+            help="Of a photo with several faces, take the largest if it is much larger.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what became of everyone as JSON.")
     ] = None,
@@ -59,7 +67,7 @@ def import_(
     A file person.json beside the photos may hold display_name, aliases, tags and
     wikidata_id. Ctrl-C finishes those under way and stops; a second one stops at once.
     """
-    wish = _Wish(tuple(tag or ()), keep_pictures, update, at_once)
+    wish = _Wish(tuple(tag or ()), keep_pictures, update, largest_face, at_once)
     run(_import(folder, wish, report, server=server, embedded=embedded))
 
 
@@ -80,6 +88,7 @@ async def _import(
             client,
             keep_pictures=wish.keep_pictures,
             update=wish.update,
+            largest_face=wish.largest_face,
             at_once=wish.at_once,
         )
         columns = (
@@ -165,7 +174,7 @@ def _print_skipped(skipped: Sequence[Skipped]) -> None:
         for kind, count in kinds.most_common(10):
             console.print(styled(f"  {count} x {kind}"))
     for skip in skipped[:_SHOWN_SKIPS]:
-        console.print(styled(f"  {skip.path}: {skip.reason}", "dim"))
+        console.print(styled(f"  {skip.path}: {skip.reason}", "dim"), soft_wrap=True)
     if len(skipped) > _SHOWN_SKIPS:
         rest = len(skipped) - _SHOWN_SKIPS
         console.print(f"  … and {rest} more; --report FILE lists them all.")

@@ -27,8 +27,9 @@ from bots.core.errors import (
     DeadlineExceeded,
     Denied,
     ServerUnavailable,
+    UnsuitablePhoto,
 )
-from lookalike.v1 import celebrity_pb2
+from lookalike.v1 import celebrity_pb2, photo_pb2
 
 __all__ = ["Importer", "Person", "PersonReport", "Skipped", "find_people"]
 
@@ -137,6 +138,8 @@ class Importer:
         client: Of the model server.
         keep_pictures: Keep the photos too, to be shown as portraits.
         update: Add photos to people who are there already, too.
+        largest_face: Of a photo with several faces take the largest, cut out, where it is
+            much larger than the others.
         at_once: People.
     """
 
@@ -146,11 +149,13 @@ class Importer:
         *,
         keep_pictures: bool = False,
         update: bool = False,
+        largest_face: bool = False,
         at_once: int = 4,
     ) -> None:
         self._client = client
         self._keep = keep_pictures
         self._update = update
+        self._largest_face = largest_face
         self._at_once = at_once
         self._stop = asyncio.Event()
         self._known: dict[str, str] = {}
@@ -245,16 +250,12 @@ class Importer:
         for path in photos:
             try:
                 content = await asyncio.to_thread(read_photo, str(path))
-                if name:
-                    await self._client.add_celebrity_photo(name, content, keep_picture=self._keep)
-                else:
-                    photo = celebrity_pb2.CelebrityPhoto(content=content, keep_picture=self._keep)
-                    created = await self._client.create_celebrity(
-                        celebrity,
-                        celebrity_id=id_if_needed(celebrity.display_name),
-                        photos=[photo],
-                    )
-                    name = created.name
+                try:
+                    name = await self._add_one(content, name, celebrity)
+                except UnsuitablePhoto as error:
+                    if error.reason != "SEVERAL_FACES" or not self._largest_face:
+                        raise
+                    name = await self._add_one(await self._cut_out(content), name, celebrity)
                 report.added += 1
             except ConsoleError as error:
                 report.skipped.append(Skipped(str(path), error.message))
@@ -268,8 +269,33 @@ class Importer:
                     return name
         return name
 
+    async def _add_one(self, content: bytes, name: str, celebrity: celebrity_pb2.Celebrity) -> str:
+        """Adds the photo to the person named so, or the person with it; the name."""
+        if name:
+            await self._client.add_celebrity_photo(name, content, keep_picture=self._keep)
+            return name
+        created = await self._client.create_celebrity(
+            celebrity,
+            celebrity_id=id_if_needed(celebrity.display_name),
+            photos=[celebrity_pb2.CelebrityPhoto(content=content, keep_picture=self._keep)],
+        )
+        return created.name
+
+    async def _cut_out(self, content: bytes) -> bytes:
+        """The largest face, where there is no doubt which one is meant."""
+        options = photo_pb2.MatchOptions(max_faces=2, max_matches=1, include_crops=True)
+        faces = (await self._client.match(content, options)).faces
+        areas = [face.box.width * face.box.height for face in faces]
+        if len(areas) > 1 and areas[0] < _MUCH_LARGER * areas[1]:
+            raise ConsoleError("SEVERAL_FACES: None is much larger than the others.")
+        if not faces or not faces[0].crop:
+            raise ConsoleError("SEVERAL_FACES: They could not be told apart.")
+        return faces[0].crop
+
 
 _WRONG = "WRONG_PERSON"
+_MUCH_LARGER = 2.5
+"""Times the area of the next face."""
 
 
 def _reason(error: ClientError) -> str:

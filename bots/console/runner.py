@@ -67,9 +67,9 @@ def _drop_output() -> None:
 def complain(error: ConsoleError) -> None:
     """Says on standard error what is wrong and what to do."""
     console = stderr()
-    console.print(styled(error.message, "red"))
+    console.print(styled(error.message, "red"), soft_wrap=True)
     if error.hint:
-        console.print(styled(error.hint))
+        console.print(styled(error.hint), soft_wrap=True)
 
 
 async def _interruptible(command: Coroutine[None, None, ExitCode]) -> ExitCode:

@@ -11,7 +11,14 @@ import pytest
 
 from bots.console.importing import Importer, Person, PersonReport, find_people
 from bots.core.client import LookalikeClient
-from tests.support.fake_server import Failure, FakeServer, picture, running_server
+from tests.support.fake_server import (
+    Failure,
+    FakeServer,
+    analysis,
+    face,
+    picture,
+    running_server,
+)
 
 
 @pytest.fixture
@@ -38,6 +45,7 @@ class PickyServer(FakeServer):
             (b"noface", grpc.StatusCode.FAILED_PRECONDITION, "NO_FACE"),
             (b"stranger", grpc.StatusCode.FAILED_PRECONDITION, "WRONG_PERSON"),
             (b"twice", grpc.StatusCode.ALREADY_EXISTS, "DUPLICATE_PHOTO"),
+            (b"crowd", grpc.StatusCode.FAILED_PRECONDITION, "SEVERAL_FACES"),
             (b"broken", grpc.StatusCode.INVALID_ARGUMENT, "CORRUPT_PHOTO"),
         ):
             if content.endswith(mark) and (known or reason != "WRONG_PERSON"):
@@ -197,6 +205,35 @@ async def test_bad_photos_cost_only_themselves(people):
         "CORRUPT_PHOTO: It says broken",
         "DUPLICATE_PHOTO: It says twice",
     ]
+
+
+def crowd(*sides):
+    """The answer about a photo with faces so large."""
+    faces = [face(x=10 * number) for number, _ in enumerate(sides)]
+    for one, side in zip(faces, sides, strict=True):
+        one.box.width = one.box.height = side
+    return analysis(*faces)
+
+
+@pytest.mark.parametrize(
+    ("sides", "wanted", "added"),
+    [((90, 40), True, 1), ((90, 40), False, 0), ((90, 80), True, 0)],
+)
+async def test_the_largest_face_is_cut_out_where_there_is_no_doubt(people, sides, wanted, added):
+    """People in the background need not cost a photo, if whoever imports wants it so."""
+    folder = people(Ada=1)
+    path = folder / "Ada" / "00.jpg"
+    path.write_bytes(path.read_bytes() + b"crowd")
+    fake = PickyServer()
+    fake.script = lambda _: crowd(*sides)
+    reports, _ = await imported(folder, fake, largest_face=wanted)
+    assert reports["Ada"].added == added
+    assert [s.reason.partition(":")[0] for s in reports["Ada"].skipped] == ["SEVERAL_FACES"] * (
+        1 - added
+    )
+    if added:
+        created = [request for name, request in fake.calls if name == "CreateCelebrity"][-1]
+        assert created.photos[0].content == crowd(*sides).faces[0].crop
 
 
 async def test_somebody_without_a_usable_photo_is_not_added(people):
