@@ -82,9 +82,10 @@ def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
                 cache=work / "trunk",
                 options=options,
             )
-        logits = head_logits(encoder, head, preprocessing, study.portraits, study.tune)
+        trunk = _trunk(encoder, options)
+        logits = _cached_logits(study, work, trunk, preprocessing, head)
         rows = study.rows(study.tune)
-        thresholds = best_thresholds(logits, np.stack([rows[name] for name in study.tune]))
+        thresholds = best_thresholds(logits, np.stack([rows[n] for n in sorted(rows)]))
         backbone = {
             name: value.contiguous() for name, value in encoder.backbone.state_dict().items()
         }
@@ -95,6 +96,28 @@ def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
         }
         torch.save(content, file)
     return load_tuned(file)
+
+
+def _trunk(encoder: CNNEncoder, options: TuneOptions) -> Trunk:
+    backbone = encoder.backbone
+    assert isinstance(backbone, ResNet)  # noqa: S101 (for mypy)
+    return Trunk(backbone, options.stages).eval()
+
+
+@torch.inference_mode()
+def _cached_logits(
+    study: Study, work: Path, trunk: Trunk, preprocessing: Preprocessing, head: AttributeHead
+) -> npt.NDArray[np.float32]:
+    """The head's logits for ``study.tune``, sorted by name, from what tuning has cached."""
+    cached = cache_trunk(
+        trunk, preprocessing, study.portraits, sorted(study.tune), work / "trunk", view=0
+    )
+    found = []
+    for start in range(0, len(cached), 32):
+        x = trunk.tail(torch.from_numpy(np.array(cached[start : start + 32])).float())
+        found.append(head(x.flatten(2).transpose(1, 2)))
+    logits: npt.NDArray[np.float32] = torch.cat(found).numpy()
+    return logits
 
 
 def load_tuned(file: Path) -> Tuned:
@@ -112,13 +135,11 @@ def teach(
     study: Study, tuned: Tuned, work: Path, options: TuneOptions, config: TrainConfig
 ) -> Path:
     """Trains the decoder on the encoder's features; returns the best checkpoint."""
-    backbone = tuned.encoder.backbone
-    assert isinstance(backbone, ResNet)  # noqa: S101 (for mypy)
     weights = work / f"{tuned.file.stem}-backbone.pt"
-    torch.save(backbone.state_dict(), weights)
+    torch.save(tuned.encoder.backbone.state_dict(), weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     torch.set_num_threads(max(options.threads, 1))
-    trunk = Trunk(backbone, options.stages).eval()
+    trunk = _trunk(tuned.encoder, options)
 
     def features(names: Sequence[str], view: int) -> npt.NDArray[np.float16]:
         listed = sorted(names)

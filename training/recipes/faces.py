@@ -38,23 +38,23 @@ DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty
 
 PHASES: Mapping[str, TuneOptions] = {
     "stage-4": TuneOptions(stages=1, views=1, epochs=3),
-    "stage-4-longer": TuneOptions(
-        stages=1, views=2, epochs=4, learning_rate=2e-4, head_learning_rate=5e-4
+    "stage-4-again": TuneOptions(
+        stages=1, views=1, epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4
     ),
 }
 """How the encoder learns attributes: each phase starts from the weights of the one before."""
 
 CAPTIONER = TrainConfig(
     decoder="merge",
-    decoder_options={"hidden": 512, "dropout": 0.1},
+    decoder_options={"hidden": 256, "dropout": 0.1},
     min_count=1,
     max_length=40,
     photos_per_batch=64,
-    epochs=30,
+    epochs=16,
     learning_rate=2e-3,
     label_smoothing=0.0,
     ema=0.995,
-    patience=30,
+    patience=16,
 )
 """How the decoder learns to put them into words."""
 
