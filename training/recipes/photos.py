@@ -125,9 +125,14 @@ def main(
             chosen = config.changed(threads=threads)
             train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
     for name in [*names, *LADDER]:
-        if (work / name / "best.pt").exists():
-            _score(str(work / name / "best.pt"), work / name, splits)
+        weights, scores = work / name / "best.pt", work / name / "scores.json"
+        if weights.exists() and not _newer(scores, weights):
+            _score(str(weights), work / name, splits)
     _export(out, work, names, splits)
+
+
+def _newer(file: Path, other: Path) -> bool:
+    return file.exists() and file.stat().st_mtime > other.stat().st_mtime
 
 
 def _score(candidate: str, folder: Path, splits: _Splits) -> Evaluation:
@@ -160,7 +165,10 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         "BSD-2-Clause AND LicenseRef-Flickr8k-research",
         DECODING,
         data={"train": splits.train.digest, "dev": splits.dev.digest},
-        training={name: _facts(work / name / "best.pt") for name in names},
+        training={
+            name: _facts(work / name / "best.pt", before)
+            for name, before in zip(names, ["", *names], strict=False)
+        },
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
     )
     photos = sample_photos(splits.train.photos, splits.train.names, 300)
@@ -184,12 +192,10 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
     write(replace(facts, metrics=metrics, card=card))
 
 
-def _facts(checkpoint: Path) -> dict[str, Any]:
+def _facts(checkpoint: Path, before: str) -> dict[str, Any]:
     """How a stage's weights came to be: its options, and each epoch."""
     *_, config, content = load_model(checkpoint)
-    options = config.to_dict()
-    if config.start_from:
-        options["start_from"] = Path(config.start_from).parent.name
+    options = config.changed(start_from=before).to_dict()
     return {"config": options, "history": content["history"]}
 
 

@@ -36,6 +36,7 @@ CONFIG = TrainConfig(
     encoder="resnet50-half",
     decoder_options={"hidden": 64, "dropout": 0.1},
     min_count=1,
+    max_length=10,
     photos_per_batch=8,
     epochs=6,
     learning_rate=5e-3,

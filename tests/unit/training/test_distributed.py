@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from training.dataset import CaptionedPhotos
 
 
+@pytest.mark.timeout(400)
 def test_two_processes_train_one_model(
     tmp_path: Path, make_dataset: Callable[..., CaptionedPhotos]
 ) -> None:

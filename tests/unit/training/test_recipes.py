@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from model_server.bundle import load_bundle
 from training.bias import GENDERS
 from training.recipes.photos import LADDER, STAGES
@@ -10,6 +12,7 @@ from training.recipes.photos_card import model_card
 from training.recipes.tiny import run
 
 
+@pytest.mark.timeout(400)
 def test_the_tiny_recipe_runs_the_whole_chain(tmp_path: Path) -> None:
     """From drawings to an int8 bundle whose captions say what is on photos it has not seen."""
     result = run(tmp_path)

@@ -35,6 +35,7 @@ def trainer_of(
 Splits = tuple[CaptionedPhotos, CaptionedPhotos]
 
 
+@pytest.mark.timeout(400)
 def test_a_run_learns_and_leaves_its_files(tmp_path: Path, splits: Splits) -> None:
     """The loss falls, captions tell photos apart, and everything to look at is there."""
     config = TINY.changed(epochs=6, self_critical_epochs=1, patience=20, learning_rate=2e-2)
@@ -52,6 +53,7 @@ def test_a_run_learns_and_leaves_its_files(tmp_path: Path, splits: Splits) -> No
     assert len(set(trainer.caption_held_out().values())) > 1
 
 
+@pytest.mark.timeout(400)
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, splits: Splits) -> None:
     """Weights after a kill and a second start equal those of a run in one piece."""
     config = TINY.changed(epochs=3, self_critical_epochs=1)
