@@ -144,6 +144,8 @@ class LookalikeBot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Finishes what was begun, if it does not take long, and hangs up."""
+        if self.is_closed():
+            return
         try:
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._idle.wait()

@@ -8,6 +8,7 @@ message, 5 rows of 5 buttons, 80 characters on a button, 1,024 of alternative te
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -28,6 +29,9 @@ MAX_ALT_TEXT = 1024
 MAX_FILE_BYTES = 10 * 2**20
 """What Discord takes from a bot everywhere."""
 
+_LIST_NUMBER = re.compile(r"^(\d+)\.")
+"""What Discord makes a list of, and then takes the following lines for parts of it."""
+_ROW = 5
 _COLOURS: Mapping[ReplyKind, discord.Colour] = MappingProxyType(
     {
         ReplyKind.LIMITED: discord.Colour.gold(),
@@ -141,7 +145,7 @@ def _text(lines: Sequence[Line], limit: int) -> str:
 def _markdown(lines: Sequence[Line]) -> str:
     text = ""
     for line in lines:
-        words = discord.utils.escape_markdown(line.text)
+        words = _LIST_NUMBER.sub(r"\1\\.", discord.utils.escape_markdown(line.text))
         match line.kind:
             case LineKind.TITLE:
                 marked, gap = f"### {words}", "\n"
@@ -173,8 +177,8 @@ def _view(rows: Sequence[Sequence[Button]]) -> discord.ui.View | None:
     if not any(rows):
         return None
     view = discord.ui.View(timeout=None)
-    for index, row in enumerate(rows[:5]):
-        for button in row[:5]:
+    for index, row in enumerate(_wide(rows)):
+        for button in row:
             view.add_item(
                 discord.ui.Button(
                     label=button.label[:MAX_LABEL],
@@ -186,3 +190,13 @@ def _view(rows: Sequence[Sequence[Button]]) -> discord.ui.View | None:
             )
     view.stop()
     return view
+
+
+def _wide(rows: Sequence[Sequence[Button]]) -> list[list[Button]]:
+    """Rows as wide as Discord's can be: the first, and all others behind it or below."""
+    buttons = [button for row in rows for button in row][: 5 * _ROW]
+    if len(buttons) <= _ROW:
+        return [buttons]
+    first = min(len(rows[0]), _ROW)
+    rest = buttons[first:]
+    return [buttons[:first], *(rest[i : i + _ROW] for i in range(0, len(rest), _ROW))][:5]

@@ -122,8 +122,8 @@ async def _delete(interaction: Interaction, message: discord.Message, _: Press) 
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
-        text = "Only the person who asked can delete this answer."
-        await interaction.client.say(interaction, text)
+        bot = interaction.client
+        await bot.say(interaction, "Only the person who asked can delete this answer.")
 
 
 async def _share(interaction: Interaction, message: discord.Message, _: Press) -> None:

@@ -9,6 +9,7 @@ many actions at once.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -137,7 +138,6 @@ async def files(env: simcord.Env, message: Any) -> dict[str, bytes]:
 
 
 def embed_text(message: Any) -> str:
-    """What the embeds of a message say."""
-    return "\n".join(
-        part for embed in message.embeds for part in (embed.title, embed.description) if part
-    )
+    """What the embeds of a message say, as people read it."""
+    parts = [part for e in message.embeds for part in (e.title, e.description) if part]
+    return re.sub(r"\\([^\w\s])", r"\1", "\n".join(parts))

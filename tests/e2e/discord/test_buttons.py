@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import av
@@ -180,6 +181,17 @@ class TestAfterARestart:
         (whisper,) = [m for m in (result.response, *result.followups) if m and m.ephemeral]
         assert "no longer remember" in embed_text(whisper)
         assert "A person smiles" in embed_text(reply)
+
+
+async def test_a_stopping_bot_finishes_what_it_began(scene):
+    """Whoever asked just before the bot stops is still answered."""
+    scene.server.delay_s = 0.3
+    asking = asyncio.create_task(scene.alice.slash(scene.channel, "lookalike", photo=PHOTO))
+    while not scene.server.in_flight:  # noqa: ASYNC110 - the fake tells nobody
+        await asyncio.sleep(0.01)
+    await scene.bot.close()
+    result = await asking
+    assert "Star 1" in embed_text(result.response)
 
 
 async def test_a_button_of_another_version_does_no_harm(scene, answer):

@@ -28,7 +28,7 @@ def test_lines_become_an_embed_with_markup():
         )
     )
     assert message.embed.title == "Title"
-    assert message.embed.description == "**Face**\n1. Star\n-# note\n-# credit"
+    assert message.embed.description == "**Face**\n1\\. Star\n-# note\n-# credit"
     assert message.content is None
 
 
@@ -84,9 +84,19 @@ async def test_buttons_carry_their_data_and_are_not_remembered():
     """No view is kept in memory: the custom id says it all."""
     message = render(reply(buttons=((BUTTON,), (BUTTON,))))
     assert [item.custom_id for item in message.view.children] == ["lookalike:abc.m.1.2"] * 2
-    assert [item.row for item in message.view.children] == [0, 1]
     assert message.view.is_finished()
     assert len(custom_id(Button("x", Press("k" * 12, Action.MATCHES, 30, 99)))) <= 100
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [([1, 2, 2], [5]), ([2, 2, 2], [2, 4]), ([2, 3], [5]), ([3, 4, 4], [3, 5, 3]), ([9], [5, 4])],
+)
+async def test_rows_are_as_wide_as_discords(widths, expected):
+    """What fits into one row is one; else the first row stays by itself."""
+    view = render(reply(buttons=tuple((BUTTON,) * width for width in widths))).view
+    rows = [item.row for item in view.children]
+    assert [rows.count(row) for row in sorted(set(rows))] == expected
 
 
 async def test_editing_takes_away_what_the_reply_lacks():
