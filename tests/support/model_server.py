@@ -54,7 +54,14 @@ class ModelServerProcess:
         with grpc.insecure_channel(self.address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             serving = health_pb2.HealthCheckResponse.SERVING
-            self._wait(lambda: stub.Check(request, wait_for_ready=True).status == serving)
+
+            def is_serving():
+                try:
+                    return stub.Check(request, timeout=2).status == serving
+                except grpc.RpcError:
+                    return False  # gone perhaps: then _wait says so
+
+            self._wait(is_serving)
         return self
 
     def log(self):
