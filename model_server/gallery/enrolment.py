@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 from model_server.errors import DuplicatePhotoError, WrongPersonError
+from model_server.gallery.calibration import Calibration
 from model_server.gallery.records import NewFace
-from model_server.gallery.scoring import Calibration
 
 __all__ = ["check_new_faces", "photo_digest"]
 

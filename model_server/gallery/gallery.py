@@ -168,7 +168,7 @@ class Gallery:
         scorer = self._scorer
         return [
             tuple(
-                Match(people[hit.key].id, scorer.score(hit.cosine, hit.score))
+                Match(people[hit.key].id, scorer.match(hit))
                 for hit in hits
                 if hit.key in people  # else deleted since the search
             )
@@ -179,7 +179,7 @@ class Gallery:
         """How alike two faces are; unit vectors, shape (D,) each."""
         cosine = float(first @ second)
         bias = float(self._seed.hubness.bias(np.stack([first, second])).mean())
-        return self._scorer.score(cosine, cosine - bias)
+        return self._scorer.pair(cosine, bias)
 
     # Celebrities
 
@@ -291,7 +291,7 @@ class Gallery:
             self._index.remove(changes.deleted)
             self._index.replace(changes.faces)
             self._best.change(self._index, changes.faces, changes.deleted)
-            self._scorer = Scorer(self._seed.calibration, self._best.scores)
+            self._scorer = Scorer(self._seed.calibration, self._seed.genuine, self._best.scores)
             self._cache.forget((*changes.changed, *changes.deleted_ids), changes.revision)
             self._revision = changes.revision
             if self._index.is_full and not (self._settler and self._settler.is_alive()):
@@ -318,9 +318,9 @@ class Gallery:
                 if self._snapshots:
                     self._snapshots.save(self._index, self._revision)
                     self._saved_revision = self._revision
-        self._best = BestMatches(self._seed.hubness, self._own_keys())
+        self._best = BestMatches(self._seed.hubness, self._seed.reference, self._own_keys())
         self._best.search_all(self._index)
-        self._scorer = Scorer(self._seed.calibration, self._best.scores)
+        self._scorer = Scorer(self._seed.calibration, self._seed.genuine, self._best.scores)
         self._cache.forget((), self._revision)
 
     def _own_keys(self) -> Sequence[int]:

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray, Similarity
-from model_server.errors import BundleError
+from model_server.gallery.calibration import Calibration
 from model_server.gallery.hubness import Hubness
-from model_server.gallery.index import FaceIndex
+from model_server.gallery.index import FaceIndex, Hit
 from model_server.gallery.records import PersonFaces
 
-__all__ = ["BestMatches", "Calibration", "Scorer"]
+__all__ = ["BestMatches", "Scorer"]
 
 _MAX_LIKENESS = 99.9
 """Ranks end just below 100, which is kept for nobody."""
 
 _NOBODY = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """P(same person) as a logistic function of the cosine (Platt, 1999).
-
-    Attributes:
-        slope: Per unit of cosine.
-        intercept: At cosine 0.
-    """
-
-    slope: float
-    intercept: float
-
-    def probability(self, cosine: float) -> float:
-        """0..1."""
-        return float(1 / (1 + np.exp(-np.clip(self.slope * cosine + self.intercept, -60, 60))))
-
-    @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any]) -> Calibration:
-        """Reads it from a bundle.
-
-        Raises:
-            BundleError: Something is missing.
-        """
-        try:
-            return cls(float(manifest["slope"]), float(manifest["intercept"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"the calibration in the bundle does not fit: {error}") from error
 
 
 class BestMatches:
@@ -59,12 +28,15 @@ class BestMatches:
     who is in the gallery counts as one who is not: the person's own faces are passed over.
 
     Args:
-        hubness: Holds the reference, unit rows (R, D), and the bias of a face.
+        hubness: For the bias of a face; made from other people than the reference, who
+            would else find their best matches marked down for being theirs.
+        reference: Unit rows, shape (R, D).
         own_keys: Key in the gallery of each reference person, -1 where there is none.
     """
 
-    def __init__(self, hubness: Hubness, own_keys: Sequence[int]) -> None:
+    def __init__(self, hubness: Hubness, reference: FloatArray, own_keys: Sequence[int]) -> None:
         self._hubness = hubness
+        self._reference = reference
         self._own: npt.NDArray[np.int64] = np.array(own_keys, np.int64)
         self._scores = np.full(len(self._own), -np.inf, np.float32)
         self._keys = np.full(len(self._own), _NOBODY, np.int64)
@@ -104,7 +76,7 @@ class BestMatches:
         starts = np.r_[0, np.cumsum(counts)[:-1]]
         keys = np.array([person.key for person in people], np.int64)
         bias = np.add.reduceat(self._hubness.bias(vectors), starts) / counts
-        cosines = self._hubness.reference @ vectors.T
+        cosines = self._reference @ vectors.T
         scores = np.maximum.reduceat(cosines, starts, axis=1) - bias
         scores[self._own[:, None] == keys[None, :]] = -np.inf
         best = scores.argmax(1)
@@ -114,7 +86,7 @@ class BestMatches:
         self._keys[better] = keys[best[better]]
 
     def _search(self, index: FaceIndex, rows: npt.NDArray[np.intp]) -> None:
-        found = index.search(self._hubness.reference[rows], 2)
+        found = index.search(self._reference[rows], 2)
         for row, hits in zip(rows.tolist(), found, strict=True):
             other = next((hit for hit in hits if hit.key != self._own[row]), None)
             self._scores[row] = other.score if other else -np.inf
@@ -127,28 +99,44 @@ class Scorer:
     Likeness ranks a similarity among the best-match similarities of people who are not
     in the gallery, so that 50 means "as alike as the average person's best".
 
+    Between thousands of people somebody is always rather alike. P(same person) of a
+    match therefore weighs its score as one of a person's own photo against the best of
+    all others, as likely beforehand; that of a comparison weighs two random people.
+
     Args:
-        calibration: For P(same person).
+        pairs: P(same person) of two faces by their cosine.
+        genuine: Scores that people reach with another photo of their own; may be empty.
         best_matches: Score of the best match of each reference person, any order.
     """
 
-    def __init__(self, calibration: Calibration, best_matches: FloatArray) -> None:
-        self._calibration = calibration
+    def __init__(self, pairs: Calibration, genuine: FloatArray, best_matches: FloatArray) -> None:
+        self._pairs = pairs
+        self._matches = pairs
+        if len(genuine) and len(best_matches):
+            self._matches = Calibration.fit(genuine, best_matches)
         self._sorted = np.sort(best_matches.astype(np.float64))
         self._ranks = (np.arange(len(best_matches)) + 0.5) / max(len(best_matches), 1)
         self._spread = max(float(self._sorted.std()), 1e-6) if len(best_matches) else 1.0
 
-    def score(self, cosine: float, score: float | None = None) -> Similarity:
-        """All three units of a similarity.
+    def match(self, hit: Hit) -> Similarity:
+        """How alike a face and a celebrity found for it are."""
+        return Similarity(
+            cosine=_cosine(hit.cosine),
+            likeness=self.likeness(hit.score),
+            same_person_probability=self._matches.probability(hit.score),
+        )
+
+    def pair(self, cosine: float, bias: float) -> Similarity:
+        """How alike two faces are that were not searched for.
 
         Args:
-            cosine: Of two embeddings.
-            score: The cosine less its bias, see ``hubness``; None where there is no bias.
+            cosine: Of both.
+            bias: Mean of what would be taken off for either of them, see ``hubness``.
         """
         return Similarity(
-            cosine=float(np.clip(cosine, -1.0, 1.0)),
-            likeness=self.likeness(cosine if score is None else score),
-            same_person_probability=self._calibration.probability(cosine),
+            cosine=_cosine(cosine),
+            likeness=self.likeness(cosine - bias),
+            same_person_probability=self._pairs.probability(cosine),
         )
 
     def likeness(self, score: float) -> float:
@@ -169,3 +157,8 @@ class Scorer:
         else:
             rank = float(np.interp(score, reference, ranks))
         return min(100 * rank, _MAX_LIKENESS)
+
+
+def _cosine(value: float) -> float:
+    # Float16 embeddings of one photo may reach a little beyond 1.
+    return float(np.clip(value, -1.0, 1.0))

@@ -2,7 +2,8 @@
 
 Kind "gallery". ``people.json`` lists names and tags; ``faces.npz`` holds the
 embeddings (float16, rows of each person together); ``reference.npz`` one embedding of
-each of many people, to rank likeness by.
+each of many people, to rank likeness by, and what scores people reach with another photo
+of themselves; and of people in general, to tell who is near to everybody.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 from model_server.analysis import FloatArray
 from model_server.bundle import Bundle
 from model_server.errors import BundleError
+from model_server.gallery.calibration import Calibration
 from model_server.gallery.celebrity import Celebrity
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.records import NewFace
-from model_server.gallery.scoring import Calibration
 
 __all__ = ["Seed"]
 
@@ -32,8 +33,10 @@ class Seed:
         version: Of the bundle.
         embedder_version: Whose embeddings these are.
         calibration: For P(same person).
-        hubness: Holds the reference: unit rows, shape (R, D), one face of each of R
-            people whom no training has seen.
+        hubness: What is taken off the cosines of faces that are near to everybody.
+        reference: Unit rows, shape (R, D), one face of each of R people whom no
+            training has seen.
+        genuine: Scores that such people reach with another photo of their own.
         reference_ids: The celebrity that each of them is, where the gallery has it:
             they count as people who are not in the gallery by leaving that one out.
     """
@@ -42,6 +45,8 @@ class Seed:
     embedder_version: str
     calibration: Calibration
     hubness: Hubness
+    reference: FloatArray
+    genuine: FloatArray
     reference_ids: tuple[str, ...]
     _bundle: Bundle
 
@@ -50,19 +55,23 @@ class Seed:
     @property
     def dimension(self) -> int:
         """D, of the embeddings."""
-        return int(self.hubness.reference.shape[1])
+        return int(self.reference.shape[1])
 
     @classmethod
     def load(cls, bundle: Bundle) -> Seed:
         """Reads the bundle; the people only when they are asked for."""
         with np.load(bundle.file("reference.npz")) as arrays:
             reference = _unit(arrays["embeddings"])
+            general = _unit(arrays["general"])
             reference_ids = tuple(arrays["ids"].tolist())
+            genuine = arrays["genuine"].astype(np.float32)
         return cls(
             bundle.version,
             str(bundle.read("embedder_version")),
             Calibration.from_manifest(bundle.read("calibration")),
-            Hubness.from_manifest(bundle.read("hubness"), reference),
+            Hubness.from_manifest(bundle.read("hubness"), general),
+            reference,
+            genuine,
             reference_ids,
             bundle,
         )

@@ -59,6 +59,8 @@ def write_seed(
         folder / "reference.npz",
         embeddings=np.stack([face_of(name).embedding for name in strangers]).astype(np.float16),
         ids=np.array(strangers),
+        general=np.stack([face_of(f"general-{number}").embedding for number in range(20)]),
+        genuine=np.linspace(0.75, 0.95, 40, dtype=np.float32),
     )
     write_manifest(
         folder,

@@ -1,0 +1,1 @@
+"""The seed gallery: built, calibrated and measured by ``python -m training.gallery``."""

@@ -1,0 +1,210 @@
+"""Writes the seed gallery: names, tags and embeddings, no pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model_server.analysis import FloatArray
+from model_server.bundle import write_manifest
+from model_server.gallery.calibration import Calibration
+from model_server.gallery.celebrity import slug
+from model_server.gallery.hubness import Hubness
+from training.gallery.features import FaceTable
+
+__all__ = ["Enrolled", "centres", "enrol", "general_hubness", "write_seed"]
+
+MAX_CENTRES = 3
+PHOTOS_PER_CENTRE = 6
+"""People with many photos are kept as a few centres: small, and no one is a hub for
+having a hundred photos."""
+
+HUB_REFERENCE = 1000
+HUB_NEIGHBOURS = 50
+HUB_WEIGHT = 0.7
+"""Chosen on the val people: more takes rank-1 identification down, less leaves hubs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """People and their embeddings.
+
+    Attributes:
+        ids: Sorted, one a person.
+        centres: Unit rows of each person, shape (k, D).
+    """
+
+    ids: list[str]
+    centres: list[FloatArray]
+
+
+def centres(vectors: FloatArray, quality: FloatArray | None = None) -> FloatArray:
+    """A person's photos as a few unit vectors, by spherical k-means (Dhillon & Modha, 2001).
+
+    Args:
+        vectors: Unit rows, shape (n, D).
+        quality: Weight of each photo, shape (n,); None: all alike.
+
+    Returns:
+        Unit rows, shape (k, D), k at most :data:`MAX_CENTRES`.
+    """
+    weighted = vectors if quality is None else vectors * quality[:, None]
+    count = min(MAX_CENTRES, -(-len(vectors) // PHOTOS_PER_CENTRE))
+    # Farthest-first seeding is deterministic.
+    means = [_unit(weighted.sum(0))]
+    while len(means) < count:
+        means.append(vectors[np.argmin((vectors @ np.stack(means).T).max(1))])
+    result = np.stack(means)
+    for _ in range(10):
+        nearest = (vectors @ result.T).argmax(1)
+        result = np.stack(
+            [
+                _unit(weighted[nearest == k].sum(0)) if (nearest == k).any() else result[k]
+                for k in range(count)
+            ]
+        )
+    return result
+
+
+def enrol(table: FaceTable, rows: npt.NDArray[np.intp]) -> Enrolled:
+    """The people of some rows."""
+    ids = np.unique(table.people[rows]).tolist()
+    return Enrolled(
+        ids,
+        [
+            centres(table.vectors[own], table.quality[own])
+            for own in (rows[table.people[rows] == person] for person in ids)
+        ],
+    )
+
+
+def reference_rows(table: FaceTable, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """The best photo of each person among some rows."""
+    best = {table.people[row]: row for row in rows[np.argsort(table.quality[rows])]}
+    return np.array([best[person] for person in sorted(best)])
+
+
+def general_hubness(table: FaceTable) -> Hubness:
+    """The correction, from training people: val people stay fresh for all that is measured."""
+    rows = reference_rows(table, table.rows("lfw", "train"))
+    rows = np.random.default_rng(0).permutation(rows)[:HUB_REFERENCE]
+    return Hubness.fit(table.vectors[rows], HUB_NEIGHBOURS, HUB_WEIGHT)
+
+
+def genuine_scores(table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubness) -> FloatArray:
+    """What people score with one photo against the centres of their others, shape (n,)."""
+    scores = []
+    for person in np.unique(table.people[rows]):
+        own = rows[table.people[rows] == person]
+        if len(own) < 2:
+            continue
+        # A person with a hundred photos must not outweigh a hundred people.
+        for probe in own[:3]:
+            rest = own[own != probe]
+            kept = centres(table.vectors[rest], table.quality[rest])
+            bias = float(hubness.bias(kept).mean())
+            scores.append(float((kept @ table.vectors[probe]).max()) - bias)
+    return np.array(scores, np.float32)
+
+
+def pair_cosines(
+    table: FaceTable, rows: npt.NDArray[np.intp], seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Cosines of all pairs of the same person, and of as many random different pairs."""
+    labels = np.unique(table.people[rows], return_inverse=True)[1]
+    first, second = np.triu_indices(len(labels), 1)
+    same = labels[first] == labels[second]
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(np.flatnonzero(~same), size=int(same.sum()), replace=False)
+
+    def cosines(which: npt.NDArray[np.intp]) -> FloatArray:
+        left, right = rows[first[which]], rows[second[which]]
+        return np.asarray((table.vectors[left] * table.vectors[right]).sum(1), np.float32)
+
+    return cosines(np.flatnonzero(same)), cosines(chosen)
+
+
+def seed_rows(table: FaceTable) -> npt.NDArray[np.intp]:
+    """What is enrolled: all of LFW, and of the celebrities what is not kept for probing."""
+    return np.concatenate([table.rows("lfw"), table.rows("celebrities", "gallery")])
+
+
+def write_seed(
+    data: Path, destination: Path, table: FaceTable, version: str, about: Mapping[str, object]
+) -> None:
+    """Writes the bundle, but for its model card.
+
+    Args:
+        data: Folder of "celebrities", for names and tags.
+        destination: Folder of the bundle.
+        table: All faces.
+        version: Of the bundle.
+        about: What else the manifest says.
+    """
+    enrolled = enrol(table, seed_rows(table))
+    val = table.rows("lfw", "val")
+    reference = reference_rows(table, val)
+    hubness = general_hubness(table)
+    pairs = Calibration.fit(*pair_cosines(table, val))
+
+    destination.mkdir(parents=True, exist_ok=True)
+    people = _people(data, table, enrolled.ids)
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in people)
+    (destination / "people.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    np.savez_compressed(
+        destination / "faces.npz",
+        embeddings=np.concatenate(enrolled.centres).astype(np.float16),
+        counts=np.array([len(rows) for rows in enrolled.centres], np.int32),
+    )
+    np.savez_compressed(
+        destination / "reference.npz",
+        embeddings=table.vectors[reference].astype(np.float16),
+        ids=table.people[reference],
+        general=hubness.reference.astype(np.float16),
+        genuine=genuine_scores(table, val, hubness).astype(np.float32),
+    )
+    write_manifest(
+        destination,
+        {
+            "name": "gallery",
+            "version": version,
+            "kind": "gallery",
+            "license": "names and embeddings of our own making; the photos are not included",
+            **about,
+            "calibration": {"slope": pairs.slope, "intercept": pairs.intercept},
+            "hubness": {"neighbours": HUB_NEIGHBOURS, "weight": HUB_WEIGHT},
+        },
+    )
+
+
+def _people(data: Path, table: FaceTable, ids: list[str]) -> list[dict[str, object]]:
+    names = {
+        person: name.split("/")[1].replace("_", " ")
+        for person, name in zip(table.people.tolist(), table.names.tolist(), strict=True)
+    }
+    with (data / "celebrities" / "people.csv").open(encoding="utf-8", newline="") as file:
+        known = {slug(row["display_name"]): row for row in csv.DictReader(file)}
+    people: list[dict[str, object]] = []
+    for person in ids:
+        entry: dict[str, object] = {"id": person, "display_name": names[person]}
+        if row := known.get(person):
+            tags = [*_tags("field", row["known_for"]), *_tags("country", row["country"])]
+            entry |= {"display_name": row["display_name"], "tags": tags}
+        people.append(entry)
+    return people
+
+
+def _tags(key: str, values: str) -> list[str]:
+    """Such as "singer and actor" as ["field:singer", "field:actor"]."""
+    parts = values.lower().replace(" and ", ",").replace(";", ",").split(",")
+    return [f"{key}:{part.strip().replace(' ', '-')}" for part in parts if part.strip()]
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
