@@ -82,7 +82,7 @@ def test_a_read_only_data_directory_is_unavailable(tmp_path, seed):
     folder.mkdir(mode=0o555)
     script = """
         import os, sys
-        import sqlalchemy.dialects.sqlite.pysqlite  # while its files can still be read
+        import sqlite3  # while it can still be read
         from model_server.errors import GalleryUnavailableError
         from model_server.gallery.database import Database
 
