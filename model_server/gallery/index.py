@@ -30,6 +30,9 @@ RECENT_LIMIT = 8_000
 _FACES_A_HIT = 8
 """Faces looked at for each celebrity wanted: several may be of one."""
 
+_ROWS = 64
+"""Queries that are compared with all faces at once."""
+
 _MOVED_AT_ONCE = 256
 """Celebrities that move into the graph while writers wait."""
 
@@ -156,18 +159,27 @@ class FaceIndex:
             return [[] for _ in embeddings]
         if allowed is not None and self.has_graph and len(allowed) <= _GATHERED:
             return self._search_gathered(embeddings, count, allowed)
-        return [self._search_one(row[None], count, allowed) for row in embeddings]
+        hits: list[list[Hit]] = []
+        for start in range(0, len(embeddings), _ROWS):
+            hits += self._search_rows(embeddings[start : start + _ROWS], count, allowed)
+        return hits
 
-    def _search_one(self, row: FloatArray, count: int, allowed: Keys | None) -> list[Hit]:
+    def _search_rows(self, rows: FloatArray, count: int, allowed: Keys | None) -> list[list[Hit]]:
+        hits: list[list[Hit]] = [[] for _ in rows]
+        missing = list(range(len(rows)))
         wanted = _FACES_A_HIT * count
-        while True:
-            found = self._exact.search(row, wanted, allowed)
+        while missing:
+            parts = [self._exact.search(rows[missing], wanted, allowed)]
             if self.has_graph:
-                found += self._graph.search(row, wanted, allowed)
-            hits = _best(found, count)
-            if len(hits) >= count or all(part.complete for part in found):
-                return hits
-            wanted *= 4
+                parts.append(self._graph.search(rows[missing], wanted, allowed))
+            still = []
+            for row, found in zip(missing, zip(*parts, strict=True), strict=True):
+                hits[row] = _best(found, count)
+                if len(hits[row]) < count and not all(part.complete for part in found):
+                    still.append(row)
+            # Too many of the faces were of the same people: look at more.
+            missing, wanted = still, 4 * wanted
+        return hits
 
     def _search_gathered(
         self, embeddings: FloatArray, count: int, allowed: Keys
