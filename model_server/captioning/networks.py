@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the field's name for it)
 
+from model_server.captioning.vocabulary import PAD, START, UNKNOWN
+
 __all__ = [
     "DECODERS",
     "AttentionLSTMDecoder",
@@ -41,8 +43,8 @@ State = dict[str, Tensor]
 
 def repeat_vectors(memory: Mapping[str, Tensor], rows: int) -> Memory:
     """Gives every caption its photo's vectors; sets of regions stay shared among captions."""
-    if torch.jit.is_tracing():  # a served decoder has as many photos as captions
-        return dict(memory)
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return dict(memory)  # a served decoder has as many photos as captions
     return {
         name: value
         if value.dim() > 2 or value.shape[0] == rows
@@ -186,6 +188,7 @@ class LSTMDecoder(nn.Module):
         dropout: On embeddings and before the output layer.
     """
 
+    never: Tensor
     start_only: tuple[str, ...] = ()
     """Parts of the memory that only :meth:`initial_state` reads."""
 
@@ -199,6 +202,9 @@ class LSTMDecoder(nn.Module):
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
         self.output = nn.Linear(hidden, vocabulary)
         self.dropout = nn.Dropout(dropout)
+        never = torch.zeros(vocabulary)
+        never[[PAD, START, UNKNOWN]] = -1e4
+        self.register_buffer("never", never, persistent=False)
         nn.init.normal_(self.embedding.weight, std=hidden**-0.5)
         self.output.weight = self.embedding.weight
         nn.init.zeros_(self.output.bias)
@@ -252,14 +258,22 @@ class LSTMDecoder(nn.Module):
     def step(
         self, token: Tensor, memory: Mapping[str, Tensor], state: Mapping[str, Tensor]
     ) -> tuple[Tensor, State]:
-        """One word: token (N,) → log-probabilities (N, vocabulary) and the next state."""
+        """One word: token (N,) → log-probabilities (N, vocabulary) and the next state.
+
+        Among the words that may be said: <PAD>, <SOS> and <UNK> have no share. Without that,
+        training on a reward would move probability to <UNK>, which it never sees punished.
+        """
         memory = repeat_vectors(memory, token.shape[0])
         hidden, (h, c) = self.lstm(
             self.inputs(token.unsqueeze(1), memory),
             (state["h"].unsqueeze(0).contiguous(), state["c"].unsqueeze(0).contiguous()),
         )
         combined = self.dropout(self.combine(hidden, memory)).squeeze(1)
-        return F.log_softmax(self.logits(combined).float(), -1), {"h": h[0], "c": c[0]}
+        return self.log_probs(combined), {"h": h[0], "c": c[0]}
+
+    def log_probs(self, combined: Tensor) -> Tensor:
+        """Of the next word, as :meth:`step` says."""
+        return F.log_softmax(self.logits(combined).float() + self.never, -1)
 
 
 class PooledLSTMDecoder(LSTMDecoder):
@@ -411,7 +425,7 @@ class TransformerDecoder(LSTMDecoder):
         words = state["words"] * (1 - here) + token.to(filled.dtype).unsqueeze(1) * here
         combined = self(memory, words.long())
         last = (combined * here.unsqueeze(-1)).sum(1)
-        return F.log_softmax(self.logits(last).float(), -1), {"words": words, "filled": filled + 1}
+        return self.log_probs(last), {"words": words, "filled": filled + 1}
 
 
 class _DecoderBlock(nn.Module):
@@ -457,7 +471,8 @@ class _DecoderBlock(nn.Module):
         key, value = self.regions(regions).chunk(2, -1)
         found = self._attend(self.query(self.norms[1](x)), key, value, causal=False)
         x = x + self.dropout(self.regions_out(found))
-        return x + self.dropout(self.feed(self.norms[2](x)))
+        fed: Tensor = self.dropout(self.feed(self.norms[2](x)))
+        return x + fed
 
 
 DECODERS: Mapping[str, type[LSTMDecoder]] = {
