@@ -24,7 +24,7 @@ from tests.support.discord_world import make_bot, world
 from tests.support.model_server import ModelServerProcess
 
 PICTURE = Path(__file__).resolve().parents[3] / "docs" / "images" / "discord.png"
-SIZE = (760, 1010)
+SIZE = (760, 700)
 
 
 async def main() -> None:
