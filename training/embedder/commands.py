@@ -1,0 +1,212 @@
+"""lookalike-train embedder: the face embedder, from photos to figures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from model_server.analysis import FloatArray
+from model_server.bundle import BUNDLES, load_bundle
+from model_server.engines.openvino import OpenVinoEngine
+from model_server.faces.detector import FaceDetector
+from model_server.faces.embedder import FaceEmbedder
+from training.embedder.augment import centre
+from training.embedder.convert_dlib import agreement, convert, dlib_file
+from training.embedder.crops import FaceSet, write_crops
+from training.embedder.distil import DistilOptions, distil, read_student, training_rows
+from training.embedder.dlib_network import load_dlib_network
+from training.embedder.export import export_embedder
+from training.embedder.identification import identification
+from training.embedder.lower import LowerCache, write_lower
+from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
+from training.embedder.network import FaceNetwork
+from training.embedder.scenes import detection_table
+from training.embedder.stability import stability
+from training.embedder.teacher import Reference, write_targets
+
+__all__ = ["app"]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+console = Console(width=150)
+
+Data = Annotated[Path, typer.Option(help="Folder with the data sets lfw and celebrities.")]
+Folder = Annotated[Path, typer.Option(help="Where the aligned faces and the runs live.")]
+Teacher = Annotated[Path, typer.Option(help="face-reidentification-retail-0095.onnx")]
+Bundle = Annotated[Path, typer.Option(help="An embedder bundle.")]
+
+EMBEDDER = BUNDLES / "embedder"
+
+
+def _detector() -> FaceDetector:
+    return FaceDetector(
+        load_bundle(BUNDLES / "detector", kind=FaceDetector.KIND), OpenVinoEngine(1, 1)
+    )
+
+
+def _embedder(folder: Path) -> FaceEmbedder:
+    return FaceEmbedder(load_bundle(folder, kind=FaceEmbedder.KIND), OpenVinoEngine(1, 1))
+
+
+@app.command()
+def crops(data: Data, out: Folder) -> None:
+    """Finds and aligns every face of the data sets, once for all later steps."""
+    write_crops(data, out, _detector())
+
+
+@app.command()
+def targets(folder: Folder, teacher: Teacher) -> None:
+    """Asks the teacher about every face."""
+    write_targets(FaceSet.load(folder), Reference(teacher), folder / "teacher.npz")
+
+
+@app.command()
+def train(
+    folder: Folder,
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on.")],
+    minutes: float = 60,
+    variants: Annotated[int, typer.Option(help="1: faces as they are; more: varied too.")] = 2,
+    threads: int = 2,
+) -> None:
+    """Distils the teacher into dlib's network; needs crops and targets."""
+    torch.set_num_threads(threads)
+    faces = FaceSet.load(folder)
+    wanted = _targets(folder)
+    student = FaceNetwork(load_dlib_network(dlib_file()), wanted.shape[1])
+    write_lower(student, faces, training_rows(faces), folder / "lower", variants)
+    cache = LowerCache(folder / "lower")
+    people = np.array(faces.people)[cache.rows]
+    distil(
+        student,
+        cache,
+        people,
+        wanted[cache.rows],
+        run=run,
+        options=DistilOptions(minutes=minutes),
+    )
+
+
+def _targets(folder: Path) -> FloatArray:
+    """The teacher's vector of each face, mean of both mirror images."""
+    with np.load(folder / "teacher.npz") as table:
+        both: FloatArray = table["plain"] + table["flip"]
+    lengths = np.linalg.norm(both, axis=1, keepdims=True)
+    return np.asarray(both / np.maximum(lengths, 1e-12), np.float32)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Option(help="Folder of the run.")],
+    version: str,
+    out: Bundle = EMBEDDER,
+    *,
+    flip: Annotated[bool, typer.Option(help="Average the face and its mirror image.")] = True,
+) -> None:
+    """Writes the bundle that the server loads."""
+    export_embedder(read_student(dlib_file(), run), out, version, flip=flip)
+
+
+@app.command(name="dlib")
+def convert_dlib(out: Bundle = EMBEDDER) -> None:
+    """Writes a bundle of dlib's own network."""
+    convert(dlib_file(), out)
+
+
+@app.command()
+def check_dlib(folder: Folder, faces: int = 50) -> None:
+    """Compares the conversion of dlib's network with dlib itself, on the same faces."""
+    table = FaceSet.load(folder)
+    rows = np.linspace(0, len(table.names) - 1, faces).astype(int)
+    cosines = agreement(dlib_file(), [centre(table.crops[row]) for row in rows])
+    console.print(f"{len(cosines)} faces: least cosine {cosines.min():.6f}")
+
+
+@app.command()
+def pairs(
+    data: Data,
+    folder: Folder,
+    bundle: Annotated[list[Path], typer.Option(help="An embedder bundle; several times.")],
+    teacher: Annotated[Path | None, typer.Option(help="The reference's ONNX file.")] = None,
+) -> None:
+    """Verification on LFW's pairs: accuracy and true accepts, overall and for val people."""
+    faces = FaceSet.load(folder)
+    listed = read_pairs(data / "lfw" / "pairs.csv", _index(faces))
+    val = np.array([split == "val" for split in faces.splits]) & faces.found
+    unseen = listed.where(val[listed.first] & val[listed.second])
+    every = all_pairs(faces.people, np.flatnonzero(val))
+    used = np.unique(np.concatenate([listed.first, listed.second, np.flatnonzero(val)]))
+    table = Table(
+        title=f"LFW: {len(listed.same)} pairs; {len(unseen.same)} of val people; all "
+        f"{len(every.same)} pairs of val people's photos"
+    )
+    for column in ("embedder", "accuracy %", "TAR@1%", "TAR@0.1%", "val accuracy %"):
+        table.add_column(column)
+    for column in ("all val TAR@1%", "TAR@0.1%", "TAR@0.01%", "ms a face"):
+        table.add_column(column)
+    for path in bundle:
+        embedder = _embedder(path)
+        vectors = np.zeros((len(faces.names), embedder.dimension), np.float32)
+        began = time.process_time()
+        for row in used:
+            vectors[row] = embedder.embed_aligned([centre(faces.crops[row])])[0]
+        each = (time.process_time() - began) * 1000 / len(used)
+        table.add_row(embedder.version, *_figures(vectors, listed, unseen, every), f"{each:.1f}")
+    if teacher is not None:
+        reference = Reference(teacher)
+        vectors = np.zeros((len(faces.names), 256), np.float32)
+        began = time.process_time()
+        for row in used:
+            vectors[row] = reference.embed(reference.align_crop(faces.crops[row])[None])[0]
+        each = (time.process_time() - began) * 1000 / len(used)
+        table.add_row("reference", *_figures(vectors, listed, unseen, every), f"{each:.1f}")
+    console.print(table)
+
+
+def _figures(vectors: FloatArray, listed: Pairs, unseen: Pairs, every: Pairs) -> list[str]:
+    overall, val = (verification(part.scores(vectors), part) for part in (listed, unseen))
+    scores = every.scores(vectors)
+    rates = [true_accept_rate(scores, every.same, rate) for rate in (1e-2, 1e-3, 1e-4)]
+    return [
+        f"{overall.accuracy * 100:.2f} ± {overall.deviation * 100:.2f}",
+        f"{overall.tar_1e2 * 100:.2f}",
+        f"{overall.tar_1e3 * 100:.2f}",
+        f"{val.accuracy * 100:.2f}",
+        *(f"{rate * 100:.2f}" for rate in rates),
+    ]
+
+
+def _index(faces: FaceSet) -> dict[str, int]:
+    return {
+        name.rsplit("/", 1)[1]: row
+        for row, name in enumerate(faces.names)
+        if faces.found[row] and name.startswith("lfw/")
+    }
+
+
+@app.command()
+def identify(folder: Folder, bundle: Bundle = EMBEDDER) -> None:
+    """Finds celebrities and LFW people among all others; and who is not enrolled."""
+    faces = FaceSet.load(folder)
+    embedder = _embedder(bundle)
+    vectors = np.zeros((len(faces.names), embedder.dimension), np.float32)
+    for row in np.flatnonzero(faces.found):
+        vectors[row] = embedder.embed_aligned([centre(faces.crops[row])])[0]
+    console.print(identification(faces, vectors))
+
+
+@app.command(name="stability")
+def stable(data: Data, folder: Folder, bundle: Bundle = EMBEDDER, people: int = 200) -> None:
+    """How often a changed photo of the same person finds the same celebrity."""
+    console.print(stability(data, FaceSet.load(folder), _detector(), _embedder(bundle), people))
+
+
+@app.command()
+def detection(data: Data, scenes: int = 20) -> None:
+    """Recall and false positives of the detector on composed scenes."""
+    console.print(detection_table(data, _detector(), scenes))
