@@ -61,24 +61,23 @@ def draw_name_card(name: str, width_px: int) -> bytes:
 
     Args:
         name: In any script; letters that no font at hand has show as boxes.
-        width_px: The card is so wide, and 5/4 as high.
+        width_px: The card is so wide and high: bots cut portraits to squares.
     """
     name = " ".join("".join(c for c in name if c.isprintable()).split())[:_MAX_NAME] or "?"
-    height_px = width_px * 5 // 4
     ground, disc = _colors(name)
-    card = PillowImage.new("RGB", (width_px, height_px), ground)
+    card = PillowImage.new("RGB", (width_px, width_px), ground)
     draw = ImageDraw.Draw(card)
     center = width_px / 2
-    radius = width_px * 0.3
-    middle = height_px * 0.39
+    radius = width_px * 0.26
+    middle = width_px * 0.37
     _draw_disc(card, center, middle, radius, disc)
     letters = initials(name)
     font = _fitting(letters, radius * 1.3, round(radius * 0.95))
     draw.text((center, middle), letters, "white", font, anchor="mm")
 
-    lines, font = _wrapped(name, width_px * 0.88, round(width_px * 0.1))
-    step = font.size * 1.25
-    top = height_px * 0.82 - step * (len(lines) - 1) / 2
+    lines, font = _wrapped(name, width_px * 0.88, round(width_px * 0.085))
+    step = font.size * 1.2
+    top = width_px * 0.81 - step * (len(lines) - 1) / 2
     for number, line in enumerate(lines):
         draw.text((center, top + number * step), line, "white", font, anchor="mm")
     buffer = io.BytesIO()
