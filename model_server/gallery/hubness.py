@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model_server.analysis import FloatArray
 from model_server.errors import BundleError
 
 __all__ = ["Hubness"]
 
-_ROWS = 8192
+_PEOPLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,27 @@ class Hubness:
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"the hubness in the bundle does not fit: {error}") from error
 
-    def bias(self, vectors: FloatArray) -> FloatArray:
-        """What to take off each face's cosines; unit rows (n, D) to shape (n,)."""
-        result = np.zeros(len(vectors), np.float32)
+    def bias(self, vectors: FloatArray, starts: npt.NDArray[np.intp] | None = None) -> FloatArray:
+        """What to take off the cosines of people.
+
+        Args:
+            vectors: Unit rows, shape (n, D).
+            starts: Where the faces of each person begin, shape (p,); None: one face each.
+                Whoever has several faces is as near to others as the nearest of them.
+
+        Returns:
+            Shape (p,).
+        """
+        starts = np.arange(len(vectors)) if starts is None else starts
+        result = np.zeros(len(starts), np.float32)
         if not self.weight:
             return result
-        for start in range(0, len(vectors), _ROWS):
-            cosines = vectors[start : start + _ROWS] @ self.reference.T
-            nearest = np.partition(cosines, -self.neighbours, axis=1)[:, -self.neighbours :]
-            result[start : start + _ROWS] = self.weight * (nearest.mean(1) - self.center)
+        ends = np.r_[starts[1:], len(vectors)]
+        for first in range(0, len(starts), _PEOPLE):
+            some = slice(first, min(first + _PEOPLE, len(starts)))
+            begin = int(starts[some][0])
+            cosines = vectors[begin : int(ends[some][-1])] @ self.reference.T
+            best = np.maximum.reduceat(cosines, starts[some] - begin, axis=0)
+            nearest = np.partition(best, -self.neighbours, axis=1)[:, -self.neighbours :]
+            result[some] = self.weight * (nearest.mean(1) - self.center)
         return result

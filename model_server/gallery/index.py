@@ -109,10 +109,9 @@ class FaceIndex:
             vectors = np.concatenate([person.vectors for person in filled])
             counts = [len(person.vectors) for person in filled]
             keys = np.repeat(np.array([person.key for person in filled], np.int64), counts)
-            # One bias a celebrity: the graph finds faces, but knows only whose they are.
             starts = np.r_[0, np.cumsum(counts)[:-1]]
-            mean = np.add.reduceat(self._hubness.bias(vectors), starts) / counts
-            bias = np.repeat(mean.astype(np.float32), counts)
+            # One bias a celebrity: the graph finds faces, but knows only whose they are.
+            bias = np.repeat(self._hubness.bias(vectors, starts), counts)
             self._exact.add(keys, vectors, bias)
 
     def remove(self, keys: Iterable[int]) -> None:

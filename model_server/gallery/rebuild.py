@@ -41,6 +41,11 @@ class Seen(Protocol):
         """0..1."""
         ...
 
+    @property
+    def picture(self) -> bytes | None:
+        """JPEG of the head."""
+        ...
+
 
 class Enroller(Protocol):
     """Looks at the photo of a celebrity-to-be."""

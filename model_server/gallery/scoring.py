@@ -75,7 +75,7 @@ class BestMatches:
         counts = np.array([len(person.vectors) for person in people])
         starts = np.r_[0, np.cumsum(counts)[:-1]]
         keys = np.array([person.key for person in people], np.int64)
-        bias = np.add.reduceat(self._hubness.bias(vectors), starts) / counts
+        bias = self._hubness.bias(vectors, starts)
         cosines = self._reference @ vectors.T
         scores = np.maximum.reduceat(cosines, starts, axis=1) - bias
         scores[self._own[:, None] == keys[None, :]] = -np.inf
