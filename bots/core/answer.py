@@ -64,6 +64,7 @@ class Answer:
         hidden_faces: How many more there were than an answer shows.
         mode: What was asked for.
         comparison: Of the two faces, where there were two photos with a face each.
+        spoiler: Hide its pictures until somebody wants to see them.
     """
 
     key: str
@@ -90,16 +91,12 @@ def number_faces(
     for another's crowd; numbers go photo by photo, in each from left to right.
     """
     ranked = sorted(
-        (rank, index, face)
-        for index, photo in enumerate(photos)
-        for rank, face in enumerate(range(len(photo.faces)))
+        (rank, index) for index, photo in enumerate(photos) for rank in range(len(photo.faces))
     )
-    chosen = sorted(
-        ((index, photos[index].faces[face].box.x, face) for _, index, face in ranked[:most])
-    )
+    chosen = sorted((index, photos[index].faces[rank].box.x, rank) for rank, index in ranked[:most])
     faces = tuple(
-        NumberedFace(number, index, photos[index].faces[face])
-        for number, (index, _, face) in enumerate(chosen, start=1)
+        NumberedFace(number, index, photos[index].faces[rank])
+        for number, (index, _, rank) in enumerate(chosen, start=1)
     )
     return faces, len(ranked) - len(faces)
 

@@ -36,6 +36,7 @@ from bots.telegram.photos import PhotoHandlers
 from bots.telegram.sender import Sender
 from bots.telegram.service import PLATFORM, Service
 from bots.telegram.settings import TelegramSettings
+from bots.telegram.signs import WorkSigns
 
 __all__ = ["build", "run"]
 
@@ -126,6 +127,7 @@ async def _start(
         sender=Sender(bot, store),
         speaker=Speaker.from_settings(settings),
         journal=journal,
+        signs=WorkSigns(bot),
     )
     application.bot_data["service"] = service
     _add_handlers(application, service)

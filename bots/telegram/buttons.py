@@ -122,7 +122,7 @@ class ButtonHandlers:
             await self._say(query, text, alert=True)
             return
         await self._say(query, "")
-        async with self._service.working(message, ChatAction.RECORD_VOICE):
+        async with self._service.signs.working(message, ChatAction.RECORD_VOICE):
             caption, rest = spoken
             try:
                 voice = await self._service.speaker.speak([("en", caption), (texts.language, rest)])
@@ -150,7 +150,7 @@ class ButtonHandlers:
             await self._say(query, texts("Please send the photo again."), alert=True)
             return
         await self._say(query, "")
-        async with self._service.working(message):
+        async with self._service.signs.working(message):
             mode: Mode = await self._service.store.mode(asker)
             reply: Reply | None = await self._photos.reply(asker, [source], mode)
             if reply is not None:

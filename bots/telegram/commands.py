@@ -85,7 +85,7 @@ class CommandHandlers:
         """/celebrity NAME."""
         if update.message:
             asker = await self._service.asker(update)
-            async with self._service.working(update.message):
+            async with self._service.signs.working(update.message):
                 reply = await self._service.desk.celebrity(asker, " ".join(context.args or ()))
                 await self._service.sender.answer(update.message, reply)
 

@@ -14,7 +14,8 @@ from telegram import Message, Update
 from bots.core.answer import Asker, Mode
 from bots.core.errors import BadPhoto
 from bots.core.languages import texts_for
-from bots.core.notices import error_reply, notice
+from bots.core.limits import FairQueue, QueueFull
+from bots.core.notices import error_reply, limited_reply, notice
 from bots.core.reply import Reply
 from bots.core.store import Scope
 from bots.telegram.albums import AlbumCollector
@@ -41,6 +42,8 @@ class PhotoHandlers:
         self._albums: AlbumCollector[Message] = AlbumCollector(
             service.settings.telegram_album_wait_s
         )
+        # One photo is at the server while the next is downloaded or an answer drawn.
+        self._queue = FairQueue(2 * service.settings.calls_at_once, service.settings.queue_per_user)
 
     async def on_photo(self, update: Update, _context: Any) -> None:
         """A message with a picture."""
@@ -111,8 +114,13 @@ class PhotoHandlers:
     async def _answer(
         self, asker: Asker, message: Message, sources: Sequence[Message], mode: Mode
     ) -> None:
-        async with self._service.working(message):
-            reply = await self.reply(asker, sources, mode)
+        async with self._service.signs.working(message):
+            try:
+                # Before the download: what waits takes no memory.
+                async with self._queue.turn(asker.user):
+                    reply = await self.reply(asker, sources, mode)
+            except QueueFull:
+                reply = limited_reply(None, texts_for(asker.language))
             if reply is not None:
                 await self._service.sender.answer(message, reply)
 
@@ -169,7 +177,7 @@ class PhotoHandlers:
             await service.sender.answer(messages[0], notice(text, texts))
             return True
         await service.store.put(Scope.USER, asker.user, name, None)
-        async with service.working(messages[0]):
+        async with service.signs.working(messages[0]):
             try:
                 photos = await asyncio.gather(*(download(service.bot, a) for a in attachments[:2]))
             except BadPhoto as error:

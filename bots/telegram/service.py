@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from telegram import Bot, Chat, Message, MessageEntity, Update, User
-from telegram.constants import ChatAction, ChatType
+from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from bots.core.answer import Asker
@@ -20,12 +16,11 @@ from bots.core.store import SettingsStore
 from bots.telegram.journal import UpdateJournal
 from bots.telegram.sender import Sender
 from bots.telegram.settings import TelegramSettings
+from bots.telegram.signs import WorkSigns
 
 __all__ = ["PLATFORM", "Service", "is_for_us"]
 
 PLATFORM = "telegram"
-_ACTION_LASTS_S = 4.5
-"""Telegram shows a chat action for five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,7 @@ class Service:
     sender: Sender
     speaker: Speaker
     journal: UpdateJournal
+    signs: WorkSigns
 
     async def asker(self, update: Update) -> Asker:
         """Who sent the update, where, and in which language."""
@@ -56,32 +52,6 @@ class Service:
     async def texts(self, update: Update) -> Texts:
         """Texts in the language of whoever sent the update."""
         return texts_for((await self.asker(update)).language)
-
-    @asynccontextmanager
-    async def working(
-        self, message: Message, action: ChatAction = ChatAction.UPLOAD_PHOTO
-    ) -> AsyncIterator[None]:
-        """Shows, as long as the block runs, that the bot is at work."""
-
-        async def show() -> None:
-            while True:
-                with contextlib.suppress(TelegramError):  # a courtesy, no more
-                    await self.bot.send_chat_action(
-                        message.chat_id,
-                        action,
-                        message_thread_id=(
-                            message.message_thread_id if message.is_topic_message else None
-                        ),
-                    )
-                await asyncio.sleep(_ACTION_LASTS_S)
-
-        task = asyncio.create_task(show())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def may_change(self, chat: Chat, user: User | None) -> bool:
         """Whether somebody may change the settings of a chat: in a group, its admins."""

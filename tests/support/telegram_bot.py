@@ -23,7 +23,7 @@ async def running_bot(
     world: TelegramWorld, server: str, data_dir: Path, **settings: Any
 ) -> AsyncIterator[JournaledApplication]:
     """The bot, polling, in this process."""
-    defaults: dict[str, Any] = {"telegram_album_wait_s": 0.3, "deadline_s": 5.0}
+    defaults: dict[str, Any] = {"telegram_album_wait_s": 0.3, "deadline_s": 30.0}
     application = build(
         TelegramSettings(
             server=server,
@@ -53,21 +53,23 @@ async def bot_process(
     world: TelegramWorld, server: str, data_dir: Path, **environment: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """``python -m bots.telegram``, polling; killed at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bots.telegram"),
-        env={
-            **os.environ,
-            "LOOKALIKE_SERVER": server,
-            "LOOKALIKE_TELEGRAM_TOKEN": TOKEN,
-            "LOOKALIKE_TELEGRAM_BASE_URL": world.base_url,
-            "LOOKALIKE_DATA_DIR": str(data_dir),
-            **environment,
-        },
-        stderr=asyncio.subprocess.PIPE,
-    )
+    data_dir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
+    with (data_dir / "bot.log").open("ab") as log:  # a pipe that nobody reads could fill up
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bots.telegram"),
+            env={
+                **os.environ,
+                "LOOKALIKE_SERVER": server,
+                "LOOKALIKE_TELEGRAM_TOKEN": TOKEN,
+                "LOOKALIKE_TELEGRAM_BASE_URL": world.base_url,
+                "LOOKALIKE_DATA_DIR": str(data_dir),
+                **environment,
+            },
+            stderr=log,
+        )
     try:
         yield process
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        await process.wait()

@@ -200,7 +200,7 @@ class TelegramWorld(LoBotApiEmulator):
         return int(await self.enqueue_update({"inline_query": content}, token=TOKEN))
 
     async def until(
-        self, method: str = "", count: int = 1, start: int = 0, timeout_s: float = 20.0
+        self, method: str = "", count: int = 1, start: int = 0, timeout_s: float = 60.0
     ) -> list[Sent]:
         """Waits for so many calls since ``start``; of one method, if given."""
         async with asyncio.timeout(timeout_s):

@@ -249,3 +249,27 @@ async def test_a_server_that_is_away_can_be_asked_again(
     [edited] = await world.until("editMessageMedia")
     assert edited.message_id == sent.message_id
     assert "1. Star 1" in edited.text
+
+
+async def test_many_photos_of_one_person_wait_their_turn(
+    world: TelegramWorld, server: FakeServer
+) -> None:
+    """Twelve photos at once: all are answered, a few at a time at the server."""
+    server.delay_s = 0.2
+    for _ in range(12):
+        await world.write(world.photo_message(picture()))
+    await world.until("sendPhoto", 12)
+    assert server.most_in_flight <= 8
+
+
+async def test_more_than_somebody_may_have_waiting_is_refused(
+    world: TelegramWorld, server: FakeServer
+) -> None:
+    """A polite line for what is too much; the rest is answered."""
+    server.delay_s = 1.0
+    for _ in range(40):
+        await world.write(world.photo_message(picture()))
+    await world.until(count=40)
+    refused = [one for one in world.sent if one.method == "sendMessage"]
+    assert refused
+    assert all("many photos" in one.text for one in refused)
