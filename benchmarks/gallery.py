@@ -166,9 +166,8 @@ def _ours(path: Path, none: Hubness, queries: FloatArray, truth: list[list[int]]
     started = time.perf_counter()
     index.settle(everything=True, threads=2)
     moved = ADDED / (time.perf_counter() - started)
-    print(
-        f"new faces move into the graph at {moved:.0f} faces/s, memory {resident_mb() - before:.0f} MB"
-    )
+    memory = resident_mb() - before
+    print(f"new faces move into the graph at {moved:.0f} faces/s, memory {memory:.0f} MB")
     newest = [hit[0].key for hit in index.search(new[:500], 1)]
     right = np.mean(np.array(newest) == first + np.arange(500))
     print(f"added faces that find themselves: {right:.4f}")

@@ -76,12 +76,16 @@ class Backend:
             self._settings.gallery_url,
             seed=self._settings.bundles_dir / "gallery",
             embedder_version=models.embedder.version,
+            # Beside an SQLite file there is a place for it.
+            snapshots=self._settings.cache_dir / "gallery" if self._settings.database_url else None,
         )
         self._gallery.set(gallery)
         self._portraits.set(build_portraits(self._settings, gallery))
         self._analyzer.set(
             Analyzer(models, gallery, self._settings.image_limits, self._settings.threads)
         )
+        # After a change of the embedder; nothing to do otherwise.
+        gallery.rebuild(self._analyzer.get())
         log.info(
             "loaded",
             extra={

@@ -85,6 +85,7 @@ class Gallery:
         self._snapshots = IndexSnapshots(snapshots, identity) if snapshots else None
         self._load()
         self._settler: threading.Thread | None = None
+        self._rebuild: Rebuild | None = None
         self._follower = Follower(store.database, self.refresh) if follow else None
 
     @classmethod
@@ -133,6 +134,8 @@ class Gallery:
 
     def close(self) -> None:
         """Stops following changes, saves a large index, and closes the database."""
+        if self._rebuild:
+            self._rebuild.close()
         if self._follower:
             self._follower.close()
         if self._settler:
@@ -278,7 +281,8 @@ class Gallery:
 
     def rebuild(self, enroller: Enroller) -> Rebuild:
         """Embeds kept pictures anew that only another embedder has seen; in the background."""
-        return Rebuild(self.store, enroller, self.refresh)
+        self._rebuild = Rebuild(self.store, enroller, self.refresh)
+        return self._rebuild
 
     # Following changes
 

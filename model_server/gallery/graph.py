@@ -63,6 +63,8 @@ class FaceGraph:
     def add(self, keys: Keys, vectors: FloatArray, bias: FloatArray, *, threads: int = 1) -> None:
         """Adds faces: unit rows (n, D), celebrities and their biases (n,)."""
         self._load_whole()
+        # First of all: a face may be found the moment that it is in the graph.
+        self._set_bias(keys, bias)
         batch = _BATCH * threads
         for start in range(0, len(keys), batch):
             part = slice(start, start + batch)
@@ -71,7 +73,6 @@ class FaceGraph:
             grows = len(self._graph) + len(rows) > self._graph.capacity
             with self._access.alone() if grows else self._access.shared():
                 self._graph.add(keys[part].astype(np.uint64), rows, threads=threads)
-        self._set_bias(keys, bias)
 
     def _set_bias(self, keys: Keys, bias: FloatArray) -> None:
         highest = int(keys.max(initial=0))

@@ -15,8 +15,8 @@ from model_server.gallery.records import PersonFaces
 
 __all__ = ["BestMatches", "Scorer"]
 
-_MAX_LIKENESS = 99.9
-"""Ranks end just below 100, which is kept for nobody."""
+_MAX_RANK = 0.999
+"""Ranks end just below 1, which is kept for nobody."""
 
 _NOBODY = -1
 
@@ -148,15 +148,16 @@ class Scorer:
         reference, ranks = self._sorted, self._ranks
         if not len(reference):
             # An empty gallery has no best matches to rank among.
-            return float(np.clip(50.0 * (score + 1), 0, _MAX_LIKENESS))
+            return float(np.clip(50.0 * (score + 1), 0, 100 * _MAX_RANK))
         low, high = float(reference[0]), float(reference[-1])
         if score < low:
             rank = float(ranks[0] * np.exp((score - low) / self._spread))
         elif score > high:
-            rank = float(1 - (1 - ranks[-1]) * np.exp((high - score) / self._spread))
+            top = max(_MAX_RANK, float(ranks[-1]))
+            rank = float(top - (top - ranks[-1]) * np.exp((high - score) / self._spread))
         else:
             rank = float(np.interp(score, reference, ranks))
-        return min(100 * rank, _MAX_LIKENESS)
+        return 100 * rank
 
 
 def _cosine(value: float) -> float:

@@ -11,7 +11,7 @@ from google.protobuf import timestamp_pb2
 from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc
 from model_server.analyzer import Enrolment
 from model_server.errors import InvalidRequestError
-from model_server.gallery.celebrity import Celebrity, slug
+from model_server.gallery.celebrity import Celebrity, check_celebrity, slug
 from model_server.gallery.gallery import MUTABLE_FIELDS, Gallery, photo_digest
 from model_server.gallery.store import NewFace
 from model_server.portraits.chain import PortraitChain
@@ -94,6 +94,8 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
         display_name = " ".join(request.celebrity.display_name.split())
         celebrity_id = request.celebrity_id or slug(display_name)
         celebrity = _celebrity(celebrity_id, display_name, request.celebrity)
+        # Before the photos are looked at: this is the more basic mistake, and cheap to find.
+        check_celebrity(celebrity)
         faces = [await self._look(photo) for photo in request.photos]
         created = await asyncio.to_thread(self._gallery.create, celebrity, faces)
         return celebrity_pb2.CreateCelebrityResponse(celebrity=celebrity_to_proto(created))
@@ -180,7 +182,7 @@ def _celebrity(celebrity_id: str, display_name: str, message: celebrity_pb2.Cele
     return Celebrity(
         celebrity_id,
         display_name,
-        tuple(dict.fromkeys(message.aliases)),
+        tuple(dict.fromkeys(" ".join(alias.split()) for alias in message.aliases)),
         tuple(dict.fromkeys(message.tags)),
         message.wikidata_id,
     )

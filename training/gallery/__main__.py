@@ -27,7 +27,6 @@ def main() -> None:
     options = parser.parse_args()
     models = FaceModels.load()
     table = embed_all(options.data, options.work, models)
-    version = models.embedder.version.rpartition("-")[2]
     figures = evaluate(table)
     if not options.no_stability:
         figures |= stability(options.data, table, models)
@@ -38,7 +37,7 @@ def main() -> None:
     # The manifest lists the card's hash too: the card comes first.
     options.destination.mkdir(parents=True, exist_ok=True)
     write_card(options.destination / "MODEL_CARD.md", figures, about)
-    write_seed(options.data, options.destination, table, version, {**about, "figures": figures})
+    write_seed(options.data, options.destination, table, {**about, "figures": figures})
     print(json.dumps(figures, indent=2))
 
 

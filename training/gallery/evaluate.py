@@ -24,7 +24,7 @@ from training.gallery.seed import (
     seed_rows,
 )
 
-__all__ = ["MatcherFigures", "calibration_error", "evaluate", "others"]
+__all__ = ["MatcherFigures", "balanced_error", "evaluate", "others"]
 
 Rows = npt.NDArray[np.intp]
 MatcherFigures = dict[str, float]
@@ -117,10 +117,11 @@ def _held_out(table: FaceTable) -> MatcherFigures:
     side = np.array([sum(person.encode()) % 2 for person in table.people[val].tolist()])
     enrolled = enrol(table, seed_rows(table))
     winners: list[str] = []
+    own_probability: list[float] = []
+    strange_probability: list[float] = []
     collected: dict[str, list[float]] = {
         "likeness": [],
         "pair_error": [],
-        "match_error": [],
         "fnir_1": [],
         "fnir_10": [],
     }
@@ -130,9 +131,10 @@ def _held_out(table: FaceTable) -> MatcherFigures:
         fit, test = val[side == half], val[side != half]
         best = others(index, enrolled.ids, table.vectors[test], table.people[test].tolist(), 1)
         winners += [hits[0][0] for hits in best]
+        everybody = np.array([hits[0][1] for hits in best], np.float32)
         # One photo a person, lest people with many photos decide.
         single = np.isin(test, reference_rows(table, test))
-        strangers = np.array([hits[0][1] for hits in best], np.float32)[single]
+        strangers = everybody[single]
 
         genuine_fit = genuine_scores(table, fit, hubness)
         genuine_test = genuine_scores(table, test, hubness)
@@ -146,7 +148,8 @@ def _held_out(table: FaceTable) -> MatcherFigures:
         collected["likeness"] += [scorer.likeness(float(score)) for score in strangers]
         collected["pair_error"].append(_error(pairs, *pair_cosines(table, test, seed=1)))
         fitted = Calibration.fit(genuine_fit, matches.scores)
-        collected["match_error"].append(_error(fitted, genuine_test, strangers))
+        own_probability += [fitted.probability(float(score)) for score in genuine_test]
+        strange_probability += [fitted.probability(float(score)) for score in everybody]
         for name, quantile in (("fnir_1", 0.99), ("fnir_10", 0.9)):
             threshold = np.quantile(strangers, quantile)
             collected[name].append(_share(genuine_test < threshold))
@@ -160,34 +163,43 @@ def _held_out(table: FaceTable) -> MatcherFigures:
         "likeness_of_strangers_p10": round(float(np.quantile(likeness, 0.1)), 1),
         "likeness_of_strangers_p90": round(float(np.quantile(likeness, 0.9)), 1),
         "compare_calibration_error": _mean(collected["pair_error"]),
-        "match_calibration_error": _mean(collected["match_error"]),
+        "match_calibration_error": round(
+            balanced_error(np.array(own_probability), np.array(strange_probability)), 4
+        ),
         "fnir_at_fpir_1_percent": _mean(collected["fnir_1"]),
         "fnir_at_fpir_10_percent": _mean(collected["fnir_10"]),
     }
 
 
-def calibration_error(
-    probability: npt.NDArray[np.float64], same: npt.NDArray[np.bool_], bins: int = 15
+def balanced_error(
+    same: npt.NDArray[np.float64], different: npt.NDArray[np.float64], bins: int = 15
 ) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over equal-width bins."""
+    """Expected calibration error: mean |confidence - accuracy| over equal-width bins.
+
+    Args:
+        same: Probabilities given to pairs of the same person.
+        different: Those given to different people; both kinds weigh alike in all, as the
+            calibration takes for granted.
+        bins: How many.
+    """
+    probability = np.concatenate([same, different])
+    weight = np.repeat([0.5 / len(same), 0.5 / len(different)], [len(same), len(different)])
+    is_same = np.arange(len(probability)) < len(same)
     which = np.minimum((probability * bins).astype(int), bins - 1)
     total = 0.0
     for number in range(bins):
         inside = which == number
         if inside.any():
-            total += float(inside.mean() * abs(probability[inside].mean() - same[inside].mean()))
+            share = weight[inside].sum()
+            confidence = (weight * probability)[inside].sum() / share
+            total += float(share * abs(confidence - (weight * is_same)[inside].sum() / share))
     return total
 
 
 def _error(calibration: Calibration, same: FloatArray, different: FloatArray) -> float:
-    # As many of each, as the calibration takes for granted.
-    count = min(len(same), len(different))
-    rng = np.random.default_rng(0)
-    kept = np.concatenate(
-        [rng.choice(same, count, replace=False), rng.choice(different, count, replace=False)]
-    )
-    probability = np.array([calibration.probability(float(score)) for score in kept])
-    return calibration_error(probability, np.arange(2 * count) < count)
+    own = np.array([calibration.probability(float(score)) for score in same])
+    other = np.array([calibration.probability(float(score)) for score in different])
+    return balanced_error(own, other)
 
 
 def _share(mask: npt.NDArray[np.bool_]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray
-from model_server.bundle import write_manifest
+from model_server.bundle import sha256_of, write_manifest
 from model_server.gallery.calibration import Calibration
 from model_server.gallery.celebrity import slug
 from model_server.gallery.hubness import Hubness
@@ -24,6 +24,8 @@ MAX_CENTRES = 3
 PHOTOS_PER_CENTRE = 6
 """People with many photos are kept as a few centres: small, and no one is a hub for
 having a hundred photos."""
+
+MAX_PROBES = 6
 
 HUB_REFERENCE = 1000
 HUB_NEIGHBOURS = 20
@@ -105,7 +107,7 @@ def genuine_scores(table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubnes
         if len(own) < 2:
             continue
         # A person with a hundred photos must not outweigh a hundred people.
-        for probe in own[:3]:
+        for probe in own[:MAX_PROBES]:
             rest = own[own != probe]
             kept = centres(table.vectors[rest], table.quality[rest])
             bias = float(hubness.bias(kept, np.zeros(1, np.intp))[0])
@@ -136,7 +138,7 @@ def seed_rows(table: FaceTable) -> npt.NDArray[np.intp]:
 
 
 def write_seed(
-    data: Path, destination: Path, table: FaceTable, version: str, about: Mapping[str, object]
+    data: Path, destination: Path, table: FaceTable, about: Mapping[str, object]
 ) -> None:
     """Writes the bundle, but for its model card.
 
@@ -144,7 +146,6 @@ def write_seed(
         data: Folder of "celebrities", for names and tags.
         destination: Folder of the bundle.
         table: All faces.
-        version: Of the bundle.
         about: What else the manifest says.
     """
     enrolled = enrol(table, seed_rows(table))
@@ -173,7 +174,8 @@ def write_seed(
         destination,
         {
             "name": "gallery",
-            "version": version,
+            # Galleries plant a seed that they do not know by its version.
+            "version": sha256_of(destination / "faces.npz")[:8],
             "kind": "gallery",
             "license": "names and embeddings of our own making; the photos are not included",
             **about,

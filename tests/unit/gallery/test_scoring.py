@@ -1,0 +1,87 @@
+"""Likeness, and the probabilities that two faces are of one person."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from model_server.gallery.calibration import Calibration
+from model_server.gallery.hubness import Hubness
+from model_server.gallery.index import FaceIndex, Hit
+from model_server.gallery.records import PersonFaces
+from model_server.gallery.scoring import BestMatches, Scorer
+
+DIMENSION = 8
+NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
+PAIRS = Calibration(20.0, -10.0)
+
+
+def unit_rows(count, seed):
+    rows = np.random.default_rng(seed).normal(size=(count, DIMENSION)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_fifty_is_the_median_best_match():
+    """Likeness is the rank among the best matches of strangers."""
+    best = np.linspace(0.4, 0.6, 101).astype(np.float32)
+    scorer = Scorer(PAIRS, np.zeros(0, np.float32), best)
+    assert scorer.likeness(0.5) == pytest.approx(50, abs=0.1)
+    assert scorer.likeness(0.42) == pytest.approx(10, abs=1)
+    assert scorer.likeness(0.58) == pytest.approx(90, abs=1)
+
+
+def test_likeness_rises_everywhere_and_stays_within_bounds():
+    """No two similarities tie, also far outside of what strangers reach."""
+    best = np.random.default_rng(0).normal(0.5, 0.05, 50).astype(np.float32)
+    scorer = Scorer(PAIRS, np.zeros(0, np.float32), best)
+    values = [scorer.likeness(score) for score in np.linspace(0.2, 0.75, 200)]
+    assert all(a < b for a, b in pairwise(values))
+    assert scorer.likeness(-1) >= 0
+    assert scorer.likeness(1.0) <= 99.9
+
+
+def test_a_match_must_beat_the_best_of_thousands():
+    """A similarity that convinces between two photos does not where it is a stranger's best."""
+    strangers = np.random.default_rng(0).normal(0.6, 0.03, 300).astype(np.float32)
+    genuine = np.random.default_rng(1).normal(0.85, 0.05, 300).astype(np.float32)
+    scorer = Scorer(PAIRS, genuine, strangers)
+    assert scorer.pair(0.6, 0.0).same_person_probability > 0.85
+    assert scorer.match(Hit(1, 0.6, 0.6)).same_person_probability < 0.05
+    assert scorer.match(Hit(1, 0.85, 0.85)).same_person_probability > 0.95
+
+
+def test_a_calibration_finds_the_curve_that_made_the_data():
+    """Fitted to samples of two normal distributions it gives their known log-odds."""
+    rng = np.random.default_rng(0)
+    same = rng.normal(0.7, 0.1, 20_000).astype(np.float32)
+    different = rng.normal(0.3, 0.1, 20_000).astype(np.float32)
+    fitted = Calibration.fit(same, different)
+    assert fitted.slope == pytest.approx(0.4 / 0.01, rel=0.05)
+    assert fitted.probability(0.5) == pytest.approx(0.5, abs=0.02)
+
+
+def test_best_matches_follow_the_gallery():
+    """Kept up change by change, they are what a search of everything gives."""
+    reference = unit_rows(30, 0)
+    hubness = Hubness.fit(unit_rows(40, 1), 5, 0.5)
+    own = [*range(10), *[-1] * 20]
+    index = FaceIndex(DIMENSION, hubness)
+    kept = BestMatches(hubness, reference, own)
+    assert len(kept.scores) == 0
+    # The first ten reference people are in the gallery, with their very faces.
+    start = [PersonFaces(key, reference[key : key + 1]) for key in range(10)]
+    start += [PersonFaces(key, unit_rows(2, key)) for key in range(10, 60)]
+    steps = [
+        (start, []),
+        ([PersonFaces(70, unit_rows(3, 70)), PersonFaces(12, unit_rows(1, 99))], []),
+        ([PersonFaces(13, np.zeros((0, DIMENSION), np.float32))], list(range(20, 50))),
+        ([], list(range(10))),
+    ]
+    for changed, gone in steps:
+        index.remove(gone)
+        index.replace(changed)
+        kept.change(index, changed, gone)
+        anew = BestMatches(hubness, reference, own)
+        anew.search_all(index)
+        np.testing.assert_allclose(kept.scores, anew.scores, atol=1e-5)
+        assert kept.scores.max() < 0.999
