@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 MAX_PHOTO_BYTES = 20 * 2**20
 """What the model server takes; what is larger need not be downloaded."""
 MAX_PHOTOS = 10
-COPY_SIDE_PX = 800
+COPY_SIDE_PX = 640
 MAX_COPY_PIXELS = 50_000_000
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif")

@@ -74,7 +74,7 @@ async def test_copy_of_the_photo_is_small_and_carries_no_metadata(scene):
     )
     shown = await files(scene.env, result.response)
     copy = Image.open(io.BytesIO(shown["photo-1.jpg"]))
-    assert copy.size == (533, 800)
+    assert copy.size == (427, 640)
     assert not copy.getexif()
 
 

@@ -79,7 +79,7 @@ async def test_copies_are_small_upright_and_opaque():
     (copy,) = await copies_for_message([buffer.getvalue()])
     image = Image.open(io.BytesIO(copy))
     assert image.format == "JPEG"
-    assert image.size == (400, 800)
+    assert image.size == (320, 640)
     assert min(image.getpixel((10, 10))) > 250
     assert not image.getexif()
 
