@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from bots.core.client import LookalikeClient
 from bots.web import celebrities, live, operations, pages, photos, predict, speech
-from bots.web.middleware import MetricsMiddleware, SecurityHeadersMiddleware
+from bots.web.middleware import LastResortMiddleware, MetricsMiddleware, SecurityHeadersMiddleware
 from bots.web.problems import install_problem_handlers
 from bots.web.services import WebServices
 from bots.web.settings import WebSettings
@@ -54,6 +54,7 @@ def create_app(
     )
     app.state.services = services
     install_problem_handlers(app)
+    app.add_middleware(LastResortMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     app.add_middleware(SecurityHeadersMiddleware)
     for part in (pages, predict, photos, speech, celebrities, live, operations):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bots.web.metrics import WebMetrics
+from bots.web.problems import Problem
 
-__all__ = ["MetricsMiddleware", "SecurityHeadersMiddleware"]
+__all__ = ["LastResortMiddleware", "MetricsMiddleware", "SecurityHeadersMiddleware"]
+
+log = logging.getLogger(__name__)
 
 PAGE_POLICY: Final[Mapping[str, str]] = {
     "default-src": "'none'",
@@ -48,6 +55,45 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+class LastResortMiddleware:
+    """Answers what nobody else caught, and logs where it happened.
+
+    Neither the answer nor the log has the error's message: it could quote a photo. A client
+    who went away in the middle is no error.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - the last resort
+            log.error("unexpected %s at %s", type(error).__name__, _place(error))  # noqa: TRY400
+            if not started:
+                response = Problem(500, "INTERNAL", "Something went wrong here.").response()
+                await response(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised: file and line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
 
 
 class SecurityHeadersMiddleware:

@@ -183,9 +183,3 @@ def install_problem_handlers(app: FastAPI) -> None:
         response = Problem(error.status_code, reason, str(error.detail)).response()
         response.headers.update(error.headers or {})
         return response
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-        # Neither the message nor the arguments: they could quote what was sent.
-        log.error("unexpected %s", type(error).__name__)
-        return Problem(500, "INTERNAL", "Something went wrong here.").response()

@@ -1,5 +1,6 @@
 """The page: languages, headers, documentation, operations."""
 
+import asyncio
 import re
 
 import pytest
@@ -154,12 +155,31 @@ async def test_wrong_method_is_a_problem(world):
 
 async def test_unexpected_error_tells_nothing(world, monkeypatch, caplog):
     """A bug becomes a plain 500: neither the answer nor the log quotes what was sent."""
-    services = "bots.web.services.WebServices.is_sensitive"
 
     def bug(*_):
         raise ValueError("secret of the photo")
 
-    monkeypatch.setattr(services, bug)
+    monkeypatch.setattr("bots.web.services.WebServices.is_sensitive", bug)
     response = await world.http.post("/predict", **world.photo(b"x"))
     assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "content-security-policy" in response.headers
     assert "secret" not in response.text
+    assert "unexpected ValueError at test_page.py" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_client_that_goes_away(world, caplog):
+    """Somebody who closes the page in the middle of an upload is no error."""
+    host, port = world.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x"
+    )
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    while 'route="/predict"' not in (await world.http.get("/metrics")).text:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert caplog.text == ""
