@@ -37,7 +37,7 @@ __all__ = [
 READABLE = "JPEG, PNG, WebP, GIF, AVIF or HEIC"
 
 # What Pillow and its plug-ins raise for damaged files, by format and kind of damage.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Decoding with limits, and the preprocessing that serving and training share."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -185,6 +186,21 @@ def test_truncated_files(file_format, share):
     data = encoded(Image.fromarray(noise), file_format)
     with pytest.raises(InvalidPhotoError):
         decode(data[: int(len(data) * share)])
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it can still read
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "AVIF"])
+def test_damaged_files_never_raise_anything_else(file_format):
+    """Whatever bytes are wrong, the file is decoded or refused with one of our errors."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    good = np.frombuffer(encoded(Image.fromarray(noise), file_format), np.uint8)
+    for number in range(200):
+        damaged = good.copy()
+        reach = min(len(good), 400) if number % 2 else len(good)
+        damaged[rng.integers(4, reach, 20)] = rng.integers(0, 256, 20)
+        with contextlib.suppress(InvalidPhotoError):
+            decode(damaged.tobytes())
 
 
 def test_one_pixel_is_too_small():
