@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -92,4 +93,5 @@ async def test_two_photos_of_one_person(world: TelegramWorld, astronaut: Image.I
         await world.until("sendMessage", number)
         await world.write(world.photo_message(jpeg(astronaut.resize((width, width)))))
     [sent] = await world.until("sendPhoto", timeout_s=60)
-    assert "The two faces are alike: 100 of 100" in sent.text
+    [likeness] = re.findall(r"The two faces are alike: (\d+) of 100", sent.text)
+    assert int(likeness) >= 90
