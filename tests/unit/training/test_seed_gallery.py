@@ -1,0 +1,94 @@
+"""The seed gallery: centres of people, calibration, and the bundle that the server reads."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from model_server.bundle import load_bundle
+from model_server.gallery.seed import Seed
+from training.gallery.card import write_card
+from training.gallery.evaluate import balanced_error, evaluate
+from training.gallery.features import FaceTable
+from training.gallery.seed import centres, write_seed
+
+
+def unit(rows):
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def made_up_table():
+    """120 people of LFW with three photos each, a third of them val, and two celebrities."""
+    rng = np.random.default_rng(0)
+    names, people, splits, vectors = [], [], [], []
+
+    def add(data_set, person, split, count):
+        centre = rng.normal(size=16)
+        for number in range(count):
+            names.append(f"{data_set}/{person}/{number}.webp")
+            people.append(person.lower().replace("_", "-"))
+            splits.append(split[number % len(split)])
+            vectors.append(centre + 0.5 * rng.normal(size=16))
+
+    for number in range(120):
+        add("lfw", f"Person_{number}", ["val" if number % 3 == 0 else "train"], 3)
+    add("celebrities", "Jane_Doe", ["gallery", "probe"], 6)
+    add("celebrities", "John_Roe", ["gallery", "probe"], 6)
+    quality = rng.uniform(0.3, 1, len(names)).astype(np.float32)
+    columns = map(np.array, (names, people, splits))
+    return FaceTable(*columns, unit(np.array(vectors)), quality, 0)
+
+
+def test_a_few_centres_stand_for_many_photos():
+    """Two looks of one person become two centres; few photos become one."""
+    rng = np.random.default_rng(0)
+    looks = unit(rng.normal(size=(2, 32)))
+    photos = unit(np.repeat(looks, 6, axis=0) + 0.03 * rng.normal(size=(12, 32)))
+    found = centres(photos)
+    assert found.shape == (2, 32)
+    assert (found @ looks.T).max(1) == pytest.approx([1, 1], abs=0.01)
+    assert centres(photos[:3]).shape == (1, 32)
+
+
+def test_a_good_photo_weighs_more():
+    """The centre lies nearer to the photo of the higher quality."""
+    photos = unit(np.eye(4)[:2])
+    [centre] = centres(photos, np.array([0.9, 0.1], np.float32))
+    assert centre[0] > 0.99
+
+
+def test_the_calibration_error_is_zero_where_it_should_be():
+    """Honest probabilities have none; boasting has as much as it boasts."""
+    assert balanced_error(np.ones(10), np.zeros(10)) == 0
+    assert balanced_error(np.full(10, 0.5), np.full(30, 0.5)) == pytest.approx(0)
+    assert balanced_error(np.full(10, 0.9), np.full(10, 0.9)) == pytest.approx(0.4)
+
+
+def test_a_seed_is_written_that_the_server_reads(tmp_path):
+    """Names, tags, reference and scores come back; probes are not enrolled."""
+    table = made_up_table()
+    (tmp_path / "celebrities").mkdir()
+    with (tmp_path / "celebrities" / "people.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["person", "display_name", "known_for", "country", "images"])
+        rows.writerow(["Jane_Doe", "Jané Doe", "singer and actor", "India", "6"])
+    figures = evaluate(table)
+    assert figures["celebrities_probes"] == 6
+    assert figures["celebrities_rank_1"] > 0.8
+    assert figures["val_faces"] == 120
+    assert 30 < figures["likeness_of_strangers_median"] < 70
+    destination = tmp_path / "bundle"
+    destination.mkdir()
+    about = {"embedder_version": "embedder-test", "detector_version": "detector-test"}
+    write_card(destination / "MODEL_CARD.md", figures, about)
+    write_seed(tmp_path, destination, table, {**about, "figures": figures})
+    seed = Seed.load(load_bundle(destination, kind=Seed.KIND))
+    people = {celebrity.id: (celebrity, faces) for celebrity, faces in seed.people()}
+    assert len(people) == 122
+    jane, faces = people["jane-doe"]
+    assert jane.display_name == "Jané Doe"
+    assert jane.tags == ("field:singer", "field:actor", "country:india")
+    assert len(faces) == 1
+    assert seed.reference.shape == (40, 16)
+    assert len(seed.genuine) == 120
+    assert f"{figures['celebrities_rank_1']:g}" in (destination / "MODEL_CARD.md").read_text()
