@@ -16,7 +16,7 @@ from bots.core.settings import BotSettings
 
 __all__ = ["connect"]
 
-_LOADING_S = 60.0
+_LOADING_S = 180.0
 
 
 @contextlib.asynccontextmanager

@@ -46,7 +46,7 @@ class EmbeddedServer:
 
 
 @contextlib.asynccontextmanager
-async def embedded_server(timeout_s: float = 60.0) -> AsyncIterator[EmbeddedServer]:
+async def embedded_server(timeout_s: float = 180.0) -> AsyncIterator[EmbeddedServer]:
     """Starts a server, yields it once its models are loaded, and stops it afterwards.
 
     Raises:
