@@ -8,6 +8,7 @@ import pytest
 from bots.core.languages import LANGUAGES, texts_for
 from bots.web.language import accepted_languages
 from bots.web.pages import FOLDER, WEB_LOCALE_FOLDER, sample_photo
+from bots.web.settings import WebSettings
 from bots.web.texts import PAGE_TEXTS
 from tests.support.web_world import running_web
 
@@ -183,3 +184,10 @@ async def test_client_that_goes_away(world, caplog):
     while 'route="/predict"' not in (await world.http.get("/metrics")).text:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert caplog.text == ""
+
+
+def test_settings_are_documented():
+    """Whoever adds a setting of the web bot tells users."""
+    readme = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    names = [name for name in WebSettings.model_fields if name.startswith("web_")]
+    assert [name for name in names if f"`LOOKALIKE_{name.upper()}`" not in readme] == []
