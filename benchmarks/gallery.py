@@ -1,4 +1,4 @@
-"""Searches a million made-up faces: ``python -m benchmarks.gallery [--faces N] [--against faiss]``.
+"""Searches a million made-up faces: ``python -m benchmarks.gallery [--faces N]``.
 
 The faces are drawn as real embeddings are spread: people are Gaussian around a common
 mean, with a spectrum that falls off, and each query is another photo of somebody.
@@ -117,7 +117,7 @@ def main() -> None:
     graph.add(rows)
     print(f"FAISS HNSW built in {time.perf_counter() - started:.0f} s")
     faiss.omp_set_num_threads(1)
-    graph.hnsw.efSearch = 256
+    graph.hnsw.efSearch = 512
     found, line = timed(queries, lambda query: graph.search(query[None], 10)[1][0].tolist())
     print(
         f"FAISS HNSW (float32)    {line}   recall@1 {recall(found, truth, 1):.4f}   "

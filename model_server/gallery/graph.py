@@ -17,7 +17,7 @@ __all__ = ["FaceGraph"]
 
 _CONNECTIVITY = 24
 _EXPANSION_ADD = 96
-_EXPANSION_SEARCH = 256
+_EXPANSION_SEARCH = 512
 
 _BATCH = 64
 """Rows that are added at once: a search never waits for more than these."""
