@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from model_server.bundle import BUNDLES
+from model_server.bundle import BUNDLES, MANIFEST, write_manifest
 from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.evaluate import open_candidate
@@ -33,7 +33,7 @@ __all__ = ["CAPTIONER", "PHASES", "main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty": 1.0}
 
 PHASES: Mapping[str, TuneOptions] = {
@@ -50,11 +50,11 @@ CAPTIONER = TrainConfig(
     min_count=1,
     max_length=40,
     photos_per_batch=64,
-    epochs=16,
+    epochs=10,
     learning_rate=2e-3,
     label_smoothing=0.0,
     ema=0.995,
-    patience=16,
+    patience=10,
 )
 """How the decoder learns to put them into words."""
 
@@ -77,7 +77,7 @@ def main(
 
 
 def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> None:
-    """Writes the bundle, scores it as it is served, then writes it again with its card."""
+    """Writes the bundle, scores it as it is served and in fp32, then adds its card."""
     model, vocabulary, preprocessing, config, _ = load_model(best)
     learn = captioned(study, study.learn)
     facts = BundleFacts(
@@ -92,25 +92,29 @@ def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> No
         },
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
     )
-    photos = sample_photos(study.portraits, learn.names, 300)
+    photos = sample_photos(study.portraits, learn.names, 200)
+    export_bundle(out, model, vocabulary, preprocessing, facts, calibration=photos)
 
-    def write(facts: BundleFacts) -> None:
-        export_bundle(out, model, vocabulary, preprocessing, facts, calibration=photos)
-
-    reference = open_candidate(str(best))
-    reference = replace(reference, name="fp32", decoding=replace(reference.decoding, **DECODING))
     head = yardstick(study, tuned)
-    scores = {"fp32": evaluate_faces(reference, study, head)}
-    write(facts)
-    scores["served"] = evaluate_faces(open_candidate(str(out)), study, head)
-    for name, result in scores.items():
+    served = open_candidate(str(out))
+    reference = replace(
+        open_candidate(str(best)), name="fp32", decoding=served.decoding, vocabulary=vocabulary
+    )
+    metrics: dict[str, Any] = {}
+    for name, candidate in {"served": served, "fp32": reference}.items():
+        result = evaluate_faces(candidate, study, head)
         text = json.dumps(result, indent=2)
         (work / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    metrics = {
-        name: {key: value for key, value in result.items() if key != "captions"}
-        for name, result in scores.items()
-    }
-    write(replace(facts, metrics=metrics, card=model_card(metrics, PHASES, CAPTIONER)))
+        metrics[name] = {key: value for key, value in result.items() if key != "captions"}
+    _add_scores(out, metrics)
+
+
+def _add_scores(out: Path, metrics: Mapping[str, Any]) -> None:
+    """Puts model card and scores into the finished bundle."""
+    (out / "MODEL_CARD.md").write_text(model_card(metrics, PHASES, CAPTIONER), encoding="utf-8")
+    manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["files"]
+    write_manifest(out, {**manifest, "metrics": metrics})
     _log.info("%s", json.dumps(metrics["served"]["ratios"]))
 
 

@@ -55,8 +55,9 @@ def model_card(
 Describes one face: "oval face, bushy eyebrows, brown hair, slight smile".
 
 Half-width ResNet-50 (first weights: Yahoo's open_nsfw, BSD-2-Clause; its last stages then tuned
-on faces) and an LSTM with spatial attention over its 7 x 7 regions. Input: a portrait aligned by
-five landmarks, 224 x 224. Output: a description in a fixed grammar
+on faces) and an LSTM that reads the words, to which the pooled face is added (the merge decoder of
+Tanti et al. 2018): what there is to say of a face is not a matter of where to look. Input: a
+portrait aligned by five landmarks, 224 x 224. Output: a description in a fixed grammar
 (model_server/captioning/face_grammar.py), from which the attributes can be parsed back.
 
 ## What it says, and what it does not

@@ -25,7 +25,7 @@ from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, load_dataset
 from training.evaluate import Evaluation, evaluate, open_candidate
-from training.export import BundleFacts, export_bundle, sample_photos
+from training.export import BundleFacts, complete_bundle, export_bundle, sample_photos
 from training.exported import NsfwBranch
 from training.open_nsfw import load_open_nsfw
 from training.photos import open_photos
@@ -37,7 +37,7 @@ __all__ = ["LADDER", "STAGES", "main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 DECODING = {"beam_size": 3, "max_length": 20, "length_penalty": 0.7}
 
 STAGES: Mapping[str, TrainConfig] = {
@@ -153,7 +153,7 @@ def _search() -> dict[str, Any]:
 
 
 def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> None:
-    """Writes the bundle, scores it as it is served, then writes it again with its card."""
+    """Writes the bundle, scores it as it is served, then adds its card."""
     model, vocabulary, preprocessing, *_ = load_model(work / names[-1] / "best.pt")
     original, classifier = load_open_nsfw()
     backbone = model.encoder.backbone
@@ -171,25 +171,19 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         },
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
     )
-    photos = sample_photos(splits.train.photos, splits.train.names, 300)
-
-    def write(facts: BundleFacts) -> None:
-        export_bundle(
-            out,
-            model,
-            vocabulary,
-            preprocessing,
-            facts,
-            calibration=photos,
-            nsfw=NsfwBranch(original, classifier, backbone),
-        )
-
-    write(facts)
+    export_bundle(
+        out,
+        model,
+        vocabulary,
+        preprocessing,
+        facts,
+        calibration=sample_photos(splits.train.photos, splits.train.names, 300),
+        nsfw=NsfwBranch(original, classifier, backbone),
+    )
     served = _score(str(out), work / "served", splits)
     metrics = {"served": served.summary()} | _scores(work)
     bias = bias_table(splits.dev.captions, served.captions)
-    card = model_card(metrics, bias, facts.training)
-    write(replace(facts, metrics=metrics, card=card))
+    complete_bundle(out, metrics, model_card(metrics, bias, facts.training))
 
 
 def _facts(checkpoint: Path, before: str) -> dict[str, Any]:
