@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,11 @@ Teacher = Annotated[Path, typer.Option(help="face-reidentification-retail-0095.o
 Bundle = Annotated[Path, typer.Option(help="An embedder bundle.")]
 
 EMBEDDER = BUNDLES / "embedder"
+
+
+@app.callback()
+def _start() -> None:
+    logging.basicConfig(level="INFO", format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 
 def _detector() -> FaceDetector:

@@ -44,8 +44,8 @@ class DistilOptions:
     """Of a run.
 
     Attributes:
-        minutes: The learning rate falls to nothing over this time; a resumed run goes on
-            from where it was.
+        minutes: Of computing on each core, however busy the machine is otherwise. The
+            learning rate falls to nothing over this time; a resumed run goes on.
         batch: Faces a step.
         learning_rate: Of the trunk; the head's is two fifths of it.
     """
@@ -198,7 +198,7 @@ def distil(
     seen: list[list[float]] = []
     saved = spent
     while spent < options.minutes * 60:
-        began = time.monotonic()
+        began = time.process_time()
         falling = (1 + np.cos(np.pi * spent / (options.minutes * 60))) / 2
         rate = options.learning_rate * min((step + 1) / 40, falling)
         for group in optimizer.param_groups:
@@ -214,7 +214,7 @@ def distil(
         optimizer.step()
         average.update(network)
         step += 1
-        spent += time.monotonic() - began
+        spent += (time.process_time() - began) / torch.get_num_threads()
         seen.append([part.item() for part in parts])
         if step % 50 == 0:
             log.info(

@@ -1,0 +1,141 @@
+"""Reading dlib's file, and teaching our network on a handful of random faces."""
+
+import numpy as np
+import pytest
+import torch
+
+from model_server.bundle import load_bundle
+from model_server.engines.openvino import OpenVinoEngine
+from model_server.faces.embedder import FaceEmbedder
+from training.embedder import distil as module
+from training.embedder.augment import augment, centre
+from training.embedder.crops import MARGIN, SIDE, FaceSet
+from training.embedder.distil import DistilOptions, distil, losses, training_rows
+from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
+from training.embedder.export import export_embedder
+from training.embedder.lower import LowerCache, to_tensor, write_lower
+from training.embedder.network import FaceNetwork
+
+
+def packed(number):
+    size = max((number.bit_length() + 7) // 8, 1)
+    return bytes([size]) + number.to_bytes(size, "little")
+
+
+def tensor(values, rows=None):
+    shape = (values.size, 1, 1, 1) if rows is None else (rows, values.size // rows, 1, 1)
+    header = b"".join(packed(number) for number in (2, *shape))
+    return b"noise" + header + values.astype("<f4").tobytes()
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    torch.manual_seed(0)
+    return DlibResNet().eval()
+
+
+@pytest.fixture(scope="module")
+def faces():
+    rng = np.random.default_rng(0)
+    side = SIDE + 2 * MARGIN
+    return FaceSet(
+        [f"lfw/P{n // 2}/{n}.webp" for n in range(12)],
+        [f"P{n // 2}" for n in range(12)],
+        ["train"] * 8 + ["val"] * 4,
+        np.zeros((12, 5, 2), np.float32),
+        rng.integers(0, 256, (12, side, side, 3), dtype=np.uint8),
+    )
+
+
+def test_dlib_file(trunk, tmp_path):
+    """Convolutions, folded affine layers and the embedding come back as they were."""
+    convolutions = [trunk.stem]
+    for block in trunk.blocks:
+        assert isinstance(block, DlibBlock)
+        convolutions += [block.first, block.second]
+    data = b""
+    for layer in convolutions:
+        weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+        gamma = np.full(len(bias), 2.0, np.float32)
+        data += tensor(np.concatenate([weight.ravel() / 2, bias - 1]))
+        data += tensor(np.concatenate([gamma, 2 - bias]))
+    data += tensor(trunk.embedding.weight.detach().numpy().T.ravel(), rows=256)
+    file = tmp_path / "network.dat"
+    file.write_bytes(data)
+    network = load_dlib_network(file)
+    for name, value in trunk.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value, msg=name)
+    file.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="another network"):
+        load_dlib_network(file)
+
+
+def test_training_leaves_val_people_out(faces):
+    """Nobody of LFW's val people is learnt from, nor photos without a face."""
+    assert training_rows(faces).tolist() == list(range(8))
+    landmarks = faces.landmarks.copy()
+    landmarks[3] = np.nan
+    fewer = FaceSet(faces.names, faces.people, faces.splits, landmarks, faces.crops)
+    assert 3 not in training_rows(fewer)
+    celebrity = FaceSet(
+        [*faces.names, "celebrities/P5/1.webp"],
+        [*faces.people, "P5"],
+        [*faces.splits, "gallery"],
+        np.zeros((13, 5, 2), np.float32),
+        faces.crops,
+    )
+    assert 12 not in training_rows(celebrity)
+
+
+def test_variations_are_of_the_same_size_and_differ(faces):
+    """A varied face has the network's size and is not the face itself."""
+    crop = faces.crops[0]
+    varied = [augment(crop, np.random.default_rng(seed)) for seed in range(8)]
+    assert {face.shape for face in varied} == {(SIDE, SIDE, 3)}
+    assert all(np.abs(face.astype(int) - centre(crop)).mean() > 1 for face in varied)
+
+
+def test_nothing_is_lost_with_the_teachers_own_vectors():
+    """All three parts are zero where student and teacher agree, and positive where not."""
+    torch.manual_seed(0)
+    teacher = torch.nn.functional.normalize(torch.randn(4, 6), dim=1)
+    anchors = teacher[:2]
+    assert [float(part) for part in losses(3 * teacher, teacher, anchors)] == pytest.approx(
+        [0, 0, 0], abs=1e-5
+    )
+    assert all(part > 1e-3 for part in losses(teacher.flip(0), teacher, anchors))
+
+
+def test_training_export_and_serving(trunk, faces, tmp_path, monkeypatch):
+    """The loss falls, a run goes on where it stopped, and the bundle says what torch says."""
+    network = FaceNetwork(trunk, 16)
+    rows = training_rows(faces)
+    write_lower(network, faces, rows, tmp_path / "lower", 2)
+    cache = LowerCache(tmp_path / "lower")
+    assert cache.variants == 2
+    whole = to_tensor(np.stack([centre(faces.crops[row]) for row in rows]))
+    torch.testing.assert_close(
+        cache.read(0, np.arange(8)), network.lower(whole).detach(), atol=0.02, rtol=0.05
+    )
+    targets = np.eye(16, dtype=np.float32)[np.array([0, 1, 2, 3, 4, 5, 6, 7])]
+    people = np.array(faces.people)[rows]
+    monkeypatch.setattr(module, "solve_head", lambda *_: None)
+    before = network.upper(cache.read(0, np.arange(8))).detach()
+    options = DistilOptions(minutes=0.02, batch=8, learning_rate=1e-3)
+    distil(network, cache, people, targets, run=tmp_path / "run", options=options)
+    after = network.upper(cache.read(0, np.arange(8))).detach()
+    wanted = torch.from_numpy(targets)
+    assert losses(after, wanted, wanted)[0] < losses(before, wanted, wanted)[0] - 0.1
+    content = torch.load(tmp_path / "run" / "last.pt", weights_only=False)
+    distil(network, cache, people, targets, run=tmp_path / "run", options=options)
+    again = torch.load(tmp_path / "run" / "last.pt", weights_only=False)
+    assert again["step"] == content["step"]
+
+    export_embedder(network, tmp_path / "bundle", "7", flip=False)
+    bundle = load_bundle(tmp_path / "bundle", kind=FaceEmbedder.KIND)
+    embedder = FaceEmbedder(bundle, OpenVinoEngine(1, 1))
+    assert (embedder.version, embedder.dimension) == ("embedder-7", 16)
+    face = centre(faces.crops[0])
+    with torch.inference_mode():
+        ours = torch.nn.functional.normalize(network(to_tensor(face[None])))[0].numpy()
+    assert embedder.embed_aligned([face])[0] @ ours > 0.999
