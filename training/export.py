@@ -18,13 +18,13 @@ import torch
 from torch import nn
 
 from model_server.analysis import Image
-from model_server.bundle import write_manifest
+from model_server.bundle import MANIFEST, write_manifest
 from model_server.captioning.networks import ImageCaptioningModel
 from model_server.captioning.vocabulary import Vocabulary
 from model_server.imaging import Preprocessing, preprocess
 from training.exported import ExportedDecoder, ExportedEncoder, NsfwBranch
 
-__all__ = ["BundleFacts", "export_bundle", "git_revision"]
+__all__ = ["BundleFacts", "complete_bundle", "export_bundle", "git_revision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,13 @@ def export_bundle(
             shutil.rmtree(folder)
         draft.rename(folder)
     return folder
+
+
+def complete_bundle(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
+    """Adds what is known only once the bundle was evaluated: scores, and the card about them."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    write_manifest(folder, {**manifest, "metrics": dict(metrics)})
 
 
 def _manifest(

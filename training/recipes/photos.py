@@ -166,7 +166,7 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         DECODING,
         data={"train": splits.train.digest, "dev": splits.dev.digest},
         training={
-            name: _facts(work / name / "best.pt", before)
+            name: _facts(work / name, before)
             for name, before in zip(names, ["", *names], strict=False)
         },
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
@@ -186,11 +186,20 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
     complete_bundle(out, metrics, model_card(metrics, bias, facts.training))
 
 
-def _facts(checkpoint: Path, before: str) -> dict[str, Any]:
-    """How a stage's weights came to be: its options, and each epoch."""
-    *_, config, content = load_model(checkpoint)
-    options = config.changed(start_from=before).to_dict()
-    return {"config": options, "history": content["history"]}
+def _facts(run: Path, before: str) -> dict[str, Any]:
+    """How a stage's weights came to be: its options, and each epoch up to the one kept.
+
+    Who ran it may leave a line in note.txt: it goes into the card.
+    """
+    *_, config, _ = load_model(run / "best.pt")
+    history = json.loads((run / "history.json").read_text(encoding="utf-8"))
+    best = max(range(len(history)), key=lambda epoch: float(history[epoch]["cider"]))
+    note = run / "note.txt"
+    return {
+        "config": config.changed(start_from=before).to_dict(),
+        "history": history[: best + 1],
+        "note": note.read_text(encoding="utf-8").strip() if note.exists() else "",
+    }
 
 
 def _scores(work: Path) -> dict[str, Any]:

@@ -89,11 +89,12 @@ def model_card(
 
 def _stage(name: str, facts: Mapping[str, Any]) -> str:
     history = facts["history"]
+    note = facts.get("note", "")
     seconds = sum(entry["seconds"] for entry in history)
     return (
         f"* {name}: {len(history)} epochs up to the one that was kept, {seconds / 60:.0f} minutes; "
         f"greedy CIDEr-D {history[0]['cider']:.3f} after the first, "
-        f"{history[-1]['cider']:.3f} after the last"
+        f"{history[-1]['cider']:.3f} after the last" + (f". {note}" if note else "")
     )
 
 
