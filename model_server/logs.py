@@ -50,5 +50,5 @@ def set_up_logging(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These tell of every request, with URLs that hold names of people.
-    for chatty in ("httpx", "httpcore", "googleapiclient", "alembic.runtime.migration", "PIL"):
+    for chatty in ("httpx", "httpcore", "googleapiclient", "alembic", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from bots.core.settings import BotSettings
+from bots.discord.settings import DiscordSettings
+from bots.telegram.settings import TelegramSettings
 from model_server.settings import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("settings", [ServerSettings, BotSettings])
+@pytest.mark.parametrize(
+    "settings", [ServerSettings, BotSettings, TelegramSettings, DiscordSettings]
+)
 def test_every_setting_is_documented(settings):
     """Whoever adds a setting tells users."""
     missing = [
