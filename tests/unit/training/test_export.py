@@ -58,7 +58,7 @@ def test_served_equals_trained(
     one, other = ours[1].run(inputs), theirs.decoder.run(inputs)
     assert one["log_probs"].shape == (3, len(vocabulary))
     for name, value in one.items():
-        np.testing.assert_allclose(other[name], value, atol=0.05)
+        np.testing.assert_allclose(other[name], value, atol=0.05, rtol=2e-3)
     captioner = Captioner(load_bundle(folder, kind="captioner"), OpenVinoEngine())
     dev = splits[1]
     captions = captioner.caption([dev.photos.open(name) for name in dev.names])
