@@ -11,7 +11,7 @@ __all__ = ["face_quality"]
 
 _SIDE = 96
 _GOOD_SIDE_PX = 90.0
-_GOOD_SHARPNESS = 60.0
+_GOOD_SHARPNESS = 200.0
 
 
 def face_quality(image: Image, detection: Detection) -> float:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-import torch
 
 from model_server.analysis import Image
 from model_server.bundle import load_bundle, sha256_of, write_manifest
@@ -19,6 +17,7 @@ from model_server.faces.embedder import FaceEmbedder
 from model_server.imaging import Preprocessing
 from training.embedder.crops import TEMPLATE
 from training.embedder.dlib_network import MEAN_RGB, SIDE, load_dlib_network
+from training.embedder.export import save_network
 
 __all__ = ["agreement", "convert", "dlib_file"]
 
@@ -39,12 +38,8 @@ def convert(source: Path, destination: Path) -> None:
         destination: Folder of the bundle.
     """
     network = load_dlib_network(source)
-    model = ov.convert_model(network, example_input=torch.zeros(1, 3, SIDE, SIDE))
-    model.reshape([-1, 3, SIDE, SIDE])
-    model.inputs[0].set_names({"image"})
-    model.outputs[0].set_names({"embedding"})
     destination.mkdir(parents=True, exist_ok=True)
-    ov.save_model(model, destination / "network.xml", compress_to_fp16=True)
+    save_network(network, destination / "network.xml")
     preprocessing = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0))
     write_manifest(
         destination,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import openvino as ov
 import torch
+from torch import nn
 
 from model_server.bundle import MANIFEST, write_manifest
 from model_server.imaging import Preprocessing
@@ -13,7 +15,25 @@ from training.embedder.crops import SIDE, TEMPLATE
 from training.embedder.dlib_network import MEAN_RGB
 from training.embedder.network import FaceNetwork
 
-__all__ = ["export_embedder"]
+__all__ = ["export_embedder", "save_network"]
+
+
+def save_network(network: nn.Module, file: Path) -> None:
+    """Writes a network of faces for OpenVINO, weights in 16 bits, any number of faces a call.
+
+    Args:
+        network: Takes (N, 3, 150, 150).
+        file: The .xml file.
+    """
+    with warnings.catch_warnings():
+        # OpenVINO traces with torch.jit; its successor cannot be converted as well yet.
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        model = ov.convert_model(network.eval(), example_input=torch.zeros(1, 3, SIDE, SIDE))
+    model.reshape([-1, 3, SIDE, SIDE])
+    model.inputs[0].set_names({"image"})
+    model.outputs[0].set_names({"embedding"})
+    ov.save_model(model, file, compress_to_fp16=True)
 
 
 def export_embedder(network: FaceNetwork, destination: Path, version: str, *, flip: bool) -> None:
@@ -25,13 +45,9 @@ def export_embedder(network: FaceNetwork, destination: Path, version: str, *, fl
         version: Changes with every training: embeddings of two versions do not compare.
         flip: Whether the server shall average a face and its mirror image.
     """
-    model = ov.convert_model(network.eval(), example_input=torch.zeros(1, 3, SIDE, SIDE))
-    model.reshape([-1, 3, SIDE, SIDE])
-    model.inputs[0].set_names({"image"})
-    model.outputs[0].set_names({"embedding"})
     destination.mkdir(parents=True, exist_ok=True)
     (destination / MANIFEST).unlink(missing_ok=True)
-    ov.save_model(model, destination / "network.xml", compress_to_fp16=True)
+    save_network(network, destination / "network.xml")
     preprocessing = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0))
     write_manifest(
         destination,

@@ -7,7 +7,6 @@ import torch
 from model_server.bundle import load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.embedder import FaceEmbedder
-from training.embedder import distil as module
 from training.embedder.augment import augment, centre
 from training.embedder.crops import MARGIN, SIDE, FaceSet
 from training.embedder.distil import DistilOptions, distil, losses, training_rows
@@ -106,7 +105,7 @@ def test_nothing_is_lost_with_the_teachers_own_vectors():
     assert all(part > 1e-3 for part in losses(teacher.flip(0), teacher, anchors))
 
 
-def test_training_export_and_serving(trunk, faces, tmp_path, monkeypatch):
+def test_training_export_and_serving(trunk, faces, tmp_path):
     """The loss falls, a run goes on where it stopped, and the bundle says what torch says."""
     network = FaceNetwork(trunk, 16)
     rows = training_rows(faces)
@@ -119,13 +118,12 @@ def test_training_export_and_serving(trunk, faces, tmp_path, monkeypatch):
     )
     targets = np.eye(16, dtype=np.float32)[np.array([0, 1, 2, 3, 4, 5, 6, 7])]
     people = np.array(faces.people)[rows]
-    monkeypatch.setattr(module, "solve_head", lambda *_: None)
     before = network.upper(cache.read(0, np.arange(8))).detach()
-    options = DistilOptions(minutes=0.02, batch=8, learning_rate=1e-3)
+    options = DistilOptions(minutes=0.005, batch=8, learning_rate=1e-5)
     distil(network, cache, people, targets, run=tmp_path / "run", options=options)
     after = network.upper(cache.read(0, np.arange(8))).detach()
     wanted = torch.from_numpy(targets)
-    assert losses(after, wanted, wanted)[0] < losses(before, wanted, wanted)[0] - 0.1
+    assert losses(after, wanted, wanted)[0] < losses(before, wanted, wanted)[0] - 0.3
     content = torch.load(tmp_path / "run" / "last.pt", weights_only=False)
     distil(network, cache, people, targets, run=tmp_path / "run", options=options)
     again = torch.load(tmp_path / "run" / "last.pt", weights_only=False)
