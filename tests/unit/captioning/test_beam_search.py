@@ -15,9 +15,6 @@ OPTIONS = DecodingOptions(sos_id=SOS, eos_id=EOS, banned_ids=(PAD, SOS, UNK), ma
 class MarkovDecoder:
     """Log-probabilities that depend on the last word, plus the image's own bias."""
 
-    output_names = ("log_probs", "next.steps")
-    input_shapes = {"token": (-1,), "memory.bias": (-1, 7), "state.steps": (-1, 1)}
-
     def __init__(self, transitions):
         self.transitions = np.log(np.array(transitions, dtype=np.float32) + 1e-9)
         self.batches = []
