@@ -61,11 +61,17 @@ def differences(tools: Path = TOOLS) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh, tools)
-        wanted = {path.relative_to(fresh): path.read_text() for path in fresh.rglob("*.py*")}
-    found = {path.relative_to(PROTOS): path.read_text() for path in PROTOS.rglob("*_pb2*.py*")}
+        wanted = _generated(fresh)
+    found = _generated(PROTOS)
     return sorted(
         str(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
     )
+
+
+def _generated(folder: Path) -> dict[Path, str]:
+    """Text of the generated files below ``folder``, by their place in it."""
+    files = [*folder.rglob("*_pb2*.py"), *folder.rglob("*_pb2*.pyi")]
+    return {file.relative_to(folder): file.read_text(encoding="utf-8") for file in files}
 
 
 def main() -> int:
