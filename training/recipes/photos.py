@@ -37,7 +37,7 @@ __all__ = ["LADDER", "STAGES", "main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "3"
 DECODING = {"beam_size": 3, "max_length": 20, "length_penalty": 0.7}
 
 STAGES: Mapping[str, TrainConfig] = {
