@@ -21,11 +21,16 @@ from model_server.faces.embedder import FaceEmbedder
 from training.embedder.augment import centre
 from training.embedder.convert_dlib import agreement, convert, dlib_file
 from training.embedder.crops import FaceSet, write_crops
-from training.embedder.distil import DistilOptions, distil, read_student, training_rows
+from training.embedder.distil import (
+    DistilOptions,
+    distil,
+    principal_axes,
+    read_student,
+    training_rows,
+)
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
 from training.embedder.identification import identification
-from training.embedder.lower import LowerCache, write_lower
 from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
 from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
@@ -75,35 +80,40 @@ def targets(folder: Folder, teacher: Teacher) -> None:
 @app.command()
 def train(
     folder: Folder,
+    teacher: Teacher,
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on.")],
-    minutes: float = 60,
-    variants: Annotated[int, typer.Option(help="1: faces as they are; more: varied too.")] = 2,
+    *,
+    steps: int = DistilOptions().steps,
+    dimension: Annotated[int, typer.Option(help="Numbers in an embedding.")] = 128,
     threads: int = 2,
 ) -> None:
     """Distils the teacher into dlib's network; needs crops and targets."""
     torch.set_num_threads(threads)
     faces = FaceSet.load(folder)
-    wanted = _targets(folder)
-    student = FaceNetwork(load_dlib_network(dlib_file()), wanted.shape[1])
-    write_lower(student, faces, training_rows(faces), folder / "lower", variants)
-    cache = LowerCache(folder / "lower")
-    people = np.array(faces.people)[cache.rows]
+    rows = training_rows(faces)
+    wanted = _targets(folder)[rows]
+    axes = principal_axes(wanted, dimension)
+    reference = Reference(teacher, precision="bf16")
     distil(
-        student,
-        cache,
-        people,
-        wanted[cache.rows],
+        FaceNetwork(load_dlib_network(dlib_file()), dimension),
+        faces.crops[rows],
+        np.array(faces.people)[rows],
+        _unit(wanted @ axes),
+        lambda chips: _unit(reference.embed_chips(chips) @ axes),
         run=run,
-        options=DistilOptions(minutes=minutes),
+        options=DistilOptions(steps=steps),
     )
 
 
 def _targets(folder: Path) -> FloatArray:
     """The teacher's vector of each face, mean of both mirror images."""
     with np.load(folder / "teacher.npz") as table:
-        both: FloatArray = table["plain"] + table["flip"]
-    lengths = np.linalg.norm(both, axis=1, keepdims=True)
-    return np.asarray(both / np.maximum(lengths, 1e-12), np.float32)
+        return _unit(table["plain"] + table["flip"])
+
+
+def _unit(rows: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 @app.command()

@@ -1,5 +1,10 @@
 """Trains our embedder: what a teacher says of each face, learnt by dlib's network.
 
+The teacher is asked about the very image that the student sees, varied and for half of the
+batch blended with another face: with few faces at hand this is what keeps the student from
+learning them by heart (Beyer et al., "Knowledge distillation: A good teacher is patient and
+consistent", 2022).
+
 The loss has three parts, none of which needs a label:
 
 * the student's vector points where the teacher's does (cosine);
@@ -14,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +29,30 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model_server.analysis import FloatArray
+from model_server.analysis import FloatArray, Image
+from training.batches import ahead
 from training.checkpoint import MovingAverage, save_checkpoint
+from training.embedder.augment import augment, blend, centre
 from training.embedder.crops import FaceSet
 from training.embedder.dlib_network import load_dlib_network
-from training.embedder.lower import LowerCache
-from training.embedder.network import FaceNetwork
+from training.embedder.network import FaceNetwork, to_tensor
 from training.runtime import to_channels_last
 
-__all__ = ["DistilOptions", "distil", "losses", "read_student", "solve_head", "training_rows"]
+__all__ = [
+    "DistilOptions",
+    "Teacher",
+    "distil",
+    "losses",
+    "principal_axes",
+    "read_student",
+    "solve_head",
+    "training_rows",
+]
 
 log = logging.getLogger(__name__)
+
+Teacher = Callable[[Image], FloatArray]
+"""Says of aligned faces, (N, 150, 150, 3), which unit rows they should get, (N, D)."""
 
 _SHARPNESS = 16.0
 """Of the softmax over people; cosines between strangers spread by about 0.1."""
@@ -44,15 +63,19 @@ class DistilOptions:
     """Of a run.
 
     Attributes:
-        minutes: Of computing on each core, however busy the machine is otherwise. The
-            learning rate falls to nothing over this time; a resumed run goes on.
+        steps: Of training; the learning rate rises over the first of them and falls to
+            nothing at the last.
         batch: Faces a step.
-        learning_rate: Of the trunk; the head's is two fifths of it.
+        blended: Share of a batch whose faces are blended with another one.
+        learning_rate: Of the trunk, at its peak; the head's is two fifths of it.
+        weight_decay: Of AdamW.
     """
 
-    minutes: float = 30.0
-    batch: int = 48
-    learning_rate: float = 1.5e-4
+    steps: int = 3000
+    batch: int = 64
+    blended: float = 0.5
+    learning_rate: float = 8e-4
+    weight_decay: float = 0.05
 
 
 def training_rows(faces: FaceSet) -> npt.NDArray[np.int64]:
@@ -72,29 +95,35 @@ def training_rows(faces: FaceSet) -> npt.NDArray[np.int64]:
     return np.flatnonzero(faces.found & np.array(wanted))
 
 
+def principal_axes(targets: FloatArray, dimension: int) -> FloatArray:
+    """The directions in which the teacher's vectors differ most, shape (D, dimension).
+
+    Half as many numbers as the teacher gives hold nearly all that it says.
+    """
+    _, _, axes = np.linalg.svd(targets, full_matrices=False)
+    return np.ascontiguousarray(axes[:dimension].T, np.float32)
+
+
 @torch.inference_mode()
-def solve_head(
-    network: FaceNetwork, cache: LowerCache, targets: FloatArray, ridge: float = 0.1
-) -> None:
+def solve_head(network: FaceNetwork, crops: Image, targets: FloatArray, ridge: float = 0.1) -> None:
     """Gives the head the least-squares solution, so that training need not begin at zero.
 
     Args:
         network: Its trunk is used as it is.
-        cache: Of the faces to learn from.
-        targets: What the teacher says, one row for each face of the cache.
+        crops: Faces to learn from, with their margin.
+        targets: What the teacher says of them, one row each.
         ridge: Penalty, as a share of the features' mean variance.
     """
     rows: list[torch.Tensor] = []
-    for variant in range(cache.variants):
-        for start in range(0, len(cache.rows), 128):
-            index = np.arange(start, min(start + 128, len(cache.rows)))
-            with torch.autocast("cpu", torch.bfloat16):
-                rows.append(network.features(cache.read(variant, index)))
+    for start in range(0, len(crops), 64):
+        images = np.stack([centre(crop) for crop in crops[start : start + 64]])
+        with torch.autocast("cpu", torch.bfloat16):
+            rows.append(network.features(to_tensor(images)))
     features = torch.cat(rows)
     network.mean.copy_(features.mean(0))
     network.deviation.copy_(features.std(0).clamp(min=0.02))
     features = (features - network.mean) / network.deviation
-    wanted = torch.from_numpy(targets).repeat(cache.variants, 1)
+    wanted = torch.from_numpy(targets)
     gram = features.T @ features
     size = len(gram)
     gram += ridge * gram.trace() / size * torch.eye(size)
@@ -140,47 +169,43 @@ def read_student(source: Path, run: Path) -> FaceNetwork:
 
 def distil(
     network: FaceNetwork,
-    cache: LowerCache,
+    crops: Image,
     people: npt.NDArray[np.str_],
     targets: FloatArray,
+    teacher: Teacher,
     *,
     run: Path,
     options: DistilOptions,
 ) -> None:
-    """Trains the upper half; writes last.pt every few minutes and at the end, resumes from it.
+    """Trains the network; writes last.pt every few minutes and at the end, resumes from it.
 
     Args:
         network: As dlib made it.
-        cache: Of the faces to learn from, N of them.
+        crops: Faces to learn from with their margin, shape (N, 182, 182, 3).
         people: Person of each face, shape (N,).
-        targets: The teacher's unit vectors, shape (N, D).
+        targets: What the teacher says of the faces as they are, unit rows, shape (N, D).
+        teacher: Asked about what the student sees.
         run: Folder of the run.
         options: Of the run.
     """
     torch.manual_seed(0)
     run.mkdir(parents=True, exist_ok=True)
-    anchors = _anchors(people, targets)
-    network.freeze_lower()
     to_channels_last(network)
-    trunk = [p for p in network.blocks.parameters() if p.requires_grad]
-    head = list(network.embedding.parameters())
-    optimizer = torch.optim.AdamW(
-        [{"params": trunk, "share": 1.0}, {"params": head, "share": 0.4}], weight_decay=0.02
-    )
+    optimizer = _optimizer(network, options)
     checkpoint = run / "last.pt"
     content = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
     if content is None:
-        solve_head(network, cache, targets)
+        solve_head(network, crops, targets)
     else:
         network.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
-    average = MovingAverage(network, 0.997)
-    spent, step = 0.0, 0
+    average = MovingAverage(network, 0.995)
+    first = 0
     if content is not None:
         average.values, average.updates = content["average"], content["updates"]
-        spent, step = content["spent"], content["step"]
+        first = content["step"]
 
-    def save() -> None:
+    def save(step: int) -> None:
         save_checkpoint(
             checkpoint,
             {
@@ -188,44 +213,72 @@ def distil(
                 "optimizer": optimizer.state_dict(),
                 "average": average.values,
                 "updates": average.updates,
-                "spent": spent,
                 "step": step,
             },
         )
 
-    rng = np.random.default_rng(step)
+    anchors = _anchors(people, targets)
     network.train()
     seen: list[list[float]] = []
-    saved = spent
-    while spent < options.minutes * 60:
-        began = time.process_time()
-        falling = (1 + np.cos(np.pi * spent / (options.minutes * 60))) / 2
-        rate = options.learning_rate * min((step + 1) / 40, falling)
+    saved = time.monotonic()
+    batches = ahead(lambda: _batches(crops, teacher, options, first))
+    for step, (images, wanted) in enumerate(batches, first + 1):
+        rate = options.learning_rate * _share(step, options.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        index = np.sort(rng.choice(len(cache.rows), options.batch, replace=False))
         with torch.autocast("cpu", torch.bfloat16):
-            student = network.upper(cache.read(step % cache.variants, index))
-        parts = losses(student, torch.from_numpy(targets[index]), anchors)
+            student = network(to_tensor(images))
+        parts = losses(student, torch.from_numpy(wanted), anchors)
         loss: torch.Tensor = parts[0] + 4.0 * parts[1] + 0.5 * parts[2]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         average.update(network)
-        step += 1
-        spent += (time.process_time() - began) / torch.get_num_threads()
         seen.append([part.item() for part in parts])
         if step % 50 == 0:
             log.info(
-                "step %d  %.1f min  lr %.1e  pointing %.4f  relations %.5f  hesitation %.4f",
-                *(step, spent / 60, rate, *np.mean(seen, axis=0)),
+                "step %d of %d  lr %.1e  pointing %.4f  relations %.5f  hesitation %.4f",
+                *(step, options.steps, rate, *np.mean(seen, axis=0)),
             )
             seen.clear()
-        if spent - saved > 120:
-            save()
-            saved = spent
-    save()
+        if time.monotonic() - saved > 120:
+            save(step)
+            saved = time.monotonic()
+    if first < options.steps:
+        save(options.steps)
+
+
+def _optimizer(network: FaceNetwork, options: DistilOptions) -> torch.optim.Optimizer:
+    trunk = [*network.stem.parameters(), *network.blocks.parameters()]
+    return torch.optim.AdamW(
+        [
+            {"params": trunk, "share": 1.0},
+            {"params": list(network.embedding.parameters()), "share": 0.4},
+        ],
+        weight_decay=options.weight_decay,
+    )
+
+
+def _share(step: int, steps: int) -> float:
+    """Of the peak learning rate: up in a line, down along a cosine."""
+    return float(min(step / 60, (1 + np.cos(np.pi * step / steps)) / 2))
+
+
+def _batches(
+    crops: Image, teacher: Teacher, options: DistilOptions, first: int
+) -> Iterator[tuple[Image, FloatArray]]:
+    """Varied faces and what the teacher says of them, from step ``first`` to the last."""
+    rng = np.random.default_rng(first)
+    order: list[int] = []
+    batch = min(options.batch, len(crops))
+    for _ in range(first, options.steps):
+        if len(order) < batch:
+            order = rng.permutation(len(crops)).tolist()
+        chosen, order = order[:batch], order[batch:]
+        images = np.stack([augment(crops[row], rng) for row in chosen])
+        images = blend(images, round(options.blended * batch), rng)
+        yield images, teacher(images)
 
 
 def _anchors(people: npt.NDArray[np.str_], targets: FloatArray) -> torch.Tensor:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from training.embedder.dlib_network import DlibResNet
+from model_server.analysis import Image
+from training.embedder.dlib_network import MEAN_RGB, DlibResNet
 
-__all__ = ["LOWER_SHAPE", "FaceNetwork"]
+__all__ = ["FaceNetwork", "to_tensor"]
 
-LOWER_SHAPE = (64, 17, 17)
-"""Of what the lower half hands to the upper one: channels, rows, columns."""
-
-_LOWER = 7
 _BLOCKS = 13
 """dlib's last block is left out; the head sees all cells of its input, 256 x 4 x 4."""
 
@@ -46,27 +44,20 @@ class FaceNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(_FEATURES))
         self.embedding = nn.Linear(_FEATURES, dimension)
 
-    def freeze_lower(self) -> None:
-        """Leaves the lower half as dlib trained it."""
-        self.stem.requires_grad_(requires_grad=False)
-        self.blocks[:_LOWER].requires_grad_(requires_grad=False)
-
-    def lower(self, x: torch.Tensor) -> torch.Tensor:
-        """Stem and first blocks: (N, 3, 150, 150) to (N, 64, 17, 17)."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the head sees: (N, 3, 150, 150) to standardised features, (N, 4096)."""
         x = functional.max_pool2d(functional.relu(self.stem(x)), 3, 2)
-        y: torch.Tensor = self.blocks[:_LOWER](x)
-        return y
-
-    def features(self, lower: torch.Tensor) -> torch.Tensor:
-        """Other blocks: (N, 64, 17, 17) to standardised features, (N, 4096)."""
-        y: torch.Tensor = self.blocks[_LOWER:](lower)
+        y: torch.Tensor = self.blocks(x)
         return (y.flatten(1).float() - self.mean) / self.deviation
-
-    def upper(self, lower: torch.Tensor) -> torch.Tensor:
-        """Other blocks and head: (N, 64, 17, 17) to (N, dimension)."""
-        embedded: torch.Tensor = self.embedding(self.features(lower))
-        return embedded
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The embedding, shape (N, dimension)."""
-        return self.upper(self.lower(x))
+        embedded: torch.Tensor = self.embedding(self.features(x))
+        return embedded
+
+
+def to_tensor(images: Image) -> torch.Tensor:
+    """Input of the network, of faces of shape (N, 150, 150, 3)."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    tensor = (tensor - torch.tensor(MEAN_RGB)[:, None, None]) / 256
+    return tensor.contiguous(memory_format=torch.channels_last)
