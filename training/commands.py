@@ -179,7 +179,7 @@ def train(
 ) -> None:
     """Trains a captioner. Under torchrun every process takes its share."""
     from training.config import TrainConfig
-    from training.trainer import NonFiniteLossError
+    from training.optimization import NonFiniteLossError
     from training.trainer import train as run
 
     try:

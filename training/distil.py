@@ -23,9 +23,9 @@ from model_server.imaging import Preprocessing, preprocess
 from training.batches import ahead
 from training.checkpoint import save_checkpoint
 from training.encoders import build_encoder
+from training.optimization import NonFiniteLossError, cosine
 from training.photos import Photos
 from training.runtime import Runtime, start_runtime
-from training.trainer import NonFiniteLossError, cosine
 from training.widen import widen_resnet
 
 __all__ = ["DistilConfig", "distil"]

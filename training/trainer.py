@@ -1,23 +1,19 @@
-"""The training loop: teacher forcing first, then self-critical training on CIDEr-D."""
+"""A training run: sets up, goes from epoch to epoch, keeps what it needs to go on after a kill."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model_server.captioning.networks import ImageCaptioningModel, build_decoder
-from model_server.captioning.vocabulary import END, START, Vocabulary
-from model_server.imaging import Preprocessing
+from model_server.captioning.vocabulary import Vocabulary
 from training.batches import (
     Batch,
     CachedFeatures,
@@ -26,41 +22,23 @@ from training.batches import (
     encode_captions,
     epoch_batches,
 )
-from training.checkpoint import (
-    MovingAverage,
-    load_model,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-)
-from training.cider import CiderReward
+from training.checkpoint import random_state, restore_random_state, save_checkpoint
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, check_leakage, references
-from training.encoders import build_encoder
 from training.features import FeatureCache, cache_features
+from training.held_out import greedy_captions, greedy_scores
 from training.history import History
-from training.metrics import score_captions
-from training.objective import CaptionLoss, rows_of, sample_captions
+from training.model import choose_tuned, first_model
+from training.objective import CaptionLoss
+from training.optimization import Optimization
+from training.progress import Progress, interrupted_run
 from training.runtime import Runtime, start_runtime, to_channels_last
+from training.self_critical import reward_of, self_critical_epoch
+from training.teacher_forcing import teacher_forcing_epoch
 
-__all__ = ["NonFiniteLossError", "Trainer", "train"]
+__all__ = ["Trainer", "train"]
 
 _log = logging.getLogger(__name__)
-
-
-class NonFiniteLossError(ArithmeticError):
-    """The loss is no number any more: training stops rather than going on with broken weights."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run is."""
-
-    epoch: int = 0
-    step: int = 0
-    best: float = -1.0
-    best_epoch: int = -1
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Trainer:
@@ -100,25 +78,24 @@ class Trainer:
         self.vocabulary = Vocabulary.build(
             (text for texts in data.captions.values() for text in texts), config.min_count
         )
-        saved = self._saved()
-        self.model, self.preprocessing = self._make_model()
+        saved = interrupted_run(folder, config, self.vocabulary)
+        self.model, self.preprocessing = first_model(config, self.vocabulary)
         if saved:
             # Before features are computed: the encoder must be the run's own.
             self.model.load_state_dict(saved["model"])
         self.live = bool(config.fine_tune)
-        self._choose_trained()
+        choose_tuned(self.model.encoder, config.fine_tune)
         self.model.to(runtime.device)
         to_channels_last(self.model.encoder)
         self.captions = encode_captions(data, self.vocabulary, config.max_length)
         self.references = references(held_out)
         self.source, self.held_out_source = self._sources(cache or folder / "features")
-        self.average = MovingAverage(self.model, config.ema)
         self.loss: nn.Module = CaptionLoss(
             self.model, live=self.live, smoothing=config.label_smoothing
         )
         if runtime.world > 1:
             self.loss = DistributedDataParallel(self.loss, find_unused_parameters=True)
-        self.optimizer = self._make_optimizer()
+        self.optimization = Optimization(self.model, config, self.progress, folder)
         if saved:
             self._resume(saved)
         elif runtime.leads:
@@ -127,28 +104,6 @@ class Trainer:
         self.history = History(folder, self.progress.history) if runtime.leads else None
 
     # --- setting up ---------------------------------------------------------------
-
-    def _make_model(self) -> tuple[ImageCaptioningModel, Preprocessing]:
-        config = self.config
-        if config.start_from:
-            # The vocabulary must be the same, or words would get other words' weights.
-            model, _, preprocessing, _, _ = load_model(Path(config.start_from), self.vocabulary)
-            for module in model.decoder.modules():
-                if isinstance(module, nn.Dropout):
-                    module.p = config.decoder_options.get("dropout", module.p)
-            return model, preprocessing
-        encoder, preprocessing = build_encoder(config.encoder, config.encoder_weights)
-        decoder = build_decoder(
-            config.decoder, len(self.vocabulary), encoder.channels, **config.decoder_options
-        )
-        return ImageCaptioningModel(encoder, decoder), preprocessing
-
-    def _choose_trained(self) -> None:
-        tuned = self.config.fine_tune
-        for name, parameter in self.model.encoder.named_parameters():
-            parameter.requires_grad = name.startswith(tuned) if tuned else False
-        if tuned and not any(p.requires_grad for p in self.model.encoder.parameters()):
-            raise ValueError(f"the encoder has no parameters called {', '.join(tuned)}…")
 
     def _sources(self, cache: Path) -> tuple[PhotoSource, PhotoSource]:
         if self.live:
@@ -180,47 +135,12 @@ class Trainer:
             distributed.barrier()
         return make()
 
-    def _make_optimizer(self) -> torch.optim.AdamW:
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                key = (name.startswith("encoder."), parameter.dim() > 1)
-                groups.setdefault(key, []).append(parameter)
-        return torch.optim.AdamW(
-            [
-                {
-                    "params": parameters,
-                    "encoder": encoder,
-                    "weight_decay": self.config.weight_decay if matrix else 0.0,
-                }
-                for (encoder, matrix), parameters in groups.items()
-            ],
-            lr=self.config.learning_rate,
-            betas=(0.9, 0.98),
-        )
-
-    def _saved(self) -> dict[str, Any] | None:
-        """The interrupted run in the folder, if there is one and it is this one."""
-        file = self.folder / "last.pt"
-        if not file.exists():
-            return None
-        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
-        # Only what does not change the weights may differ from the run that was interrupted.
-        free = {"epochs", "self_critical_epochs", "patience", "threads"}
-        old, new = content["config"], self.config.to_dict()
-        changed = sorted(key for key in new if key not in free and old.get(key) != new[key])
-        if changed:
-            raise ValueError(f"{self.folder} holds another run: {', '.join(changed)} differ")
-        if tuple(content["vocabulary"]) != self.vocabulary.words:
-            raise ValueError(f"{self.folder} holds a run with another vocabulary")
-        return content
-
     def _resume(self, saved: dict[str, Any]) -> None:
-        device = self.runtime.device
-        self.average.values = {name: value.to(device) for name, value in saved["average"].items()}
-        self.average.updates = saved["average_updates"]
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.progress = Progress(**saved["progress"])
+        average, device = self.optimization.average, self.runtime.device
+        average.values = {name: value.to(device) for name, value in saved["average"].items()}
+        average.updates = saved["average_updates"]
+        self.optimization.optimizer.load_state_dict(saved["optimizer"])
+        self.progress = self.optimization.progress = Progress(**saved["progress"])
         restore_random_state(saved["random"])
 
     # --- running ------------------------------------------------------------------
@@ -231,7 +151,7 @@ class Trainer:
         while self.progress.epoch < total and not self._stalled():
             critical = self.progress.epoch >= self.config.epochs
             started = time.perf_counter()
-            entry = self._self_critical_epoch() if critical else self._teacher_epoch()
+            entry = self._epoch(critical=critical)
             entry |= {
                 "epoch": self.progress.epoch,
                 "phase": "self-critical" if critical else "teacher forcing",
@@ -273,92 +193,34 @@ class Trainer:
         share = len(self.data.names) // self.runtime.world
         return max(1, share // self.config.photos_per_batch)
 
-    def _teacher_epoch(self) -> dict[str, Any]:
-        config = self.config
-        self._train_mode()
-        steps = self._steps_per_epoch()
-        sampling = config.scheduled_sampling * self.progress.epoch / max(1, config.epochs - 1)
-        losses, waited = [], 0.0
-        clock = time.perf_counter()
-        for batch in self._batches():
-            waited += time.perf_counter() - clock
-            self._set_rate(cosine(self.progress.step, steps * config.epochs, config.warmup))
-            with self.runtime.autocast():
-                loss = self.loss(*self._moved(batch), sampling)
-            self._learn(loss, loss)
-            losses.append(float(loss.detach()))
-            clock = time.perf_counter()
-        return {"loss": sum(losses) / len(losses), "waited": round(waited, 1)}
-
-    def _self_critical_epoch(self) -> dict[str, Any]:
-        config = self.config
-        self._train_mode()
-        reward_of = self._reward()
-        rewards, losses = [], []
-        for batch in self._batches():
-            self._set_rate(1.0, config.self_critical_learning_rate)
-            pixels = batch.pixels.to(self.runtime.device)
-            with self.runtime.autocast():
-                regions = self.model.encoder(pixels) if self.live else pixels
-                tokens, chances = sample_captions(
-                    self.model, regions, config.samples, config.max_length
-                )
-            names = [name for name in batch.names for _ in range(config.samples)]
-            reward = torch.from_numpy(reward_of(names, rows_of(tokens))).view(-1, config.samples)
-            # Luo 2020: the other samples' mean is the baseline.
-            others = (reward.sum(1, keepdim=True) - reward) / (config.samples - 1)
-            advantage = (reward - others).view(-1, 1).to(self.runtime.device)
-            words = (tokens != 0).float()
-            loss = -(advantage * chances * words).sum() / words.sum()
-            self._learn(loss, loss)
-            rewards.append(float(reward.mean()))
-            losses.append(float(loss.detach()))
-        return {"loss": sum(losses) / len(losses), "reward": sum(rewards) / len(rewards)}
-
-    def _reward(self) -> CiderReward:
-        encoded = {
-            name: [[*self.vocabulary.encode(text), END] for text in texts]
-            for name, texts in self.data.captions.items()
-        }
-        return CiderReward(encoded)
-
-    def _train_mode(self) -> None:
+    def _epoch(self, *, critical: bool) -> dict[str, Any]:
         self.model.decoder.train()
         # BatchNorm keeps its statistics: a captioner's batches are too small and too alike.
         self.model.encoder.eval()
-
-    def _moved(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        device = self.runtime.device
-        pixels = batch.pixels.to(device)
-        if pixels.dim() == 4:
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return pixels, batch.tokens.to(device), batch.targets.to(device)
-
-    def _set_rate(self, factor: float, peak: float | None = None) -> None:
-        for group in self.optimizer.param_groups:
-            if group["encoder"]:
-                group["lr"] = factor * self.config.encoder_learning_rate
-            else:
-                group["lr"] = factor * (self.config.learning_rate if peak is None else peak)
-
-    def _learn(self, loss: Tensor, shown: Tensor) -> None:
-        if not math.isfinite(float(shown.detach())):
-            raise NonFiniteLossError(
-                f"the loss is {float(shown.detach())} at step {self.progress.step}; "
-                f"the last good checkpoint is {self.folder / 'last.pt'}"
+        batches, optimization = self._batches(), self.optimization
+        if critical:
+            return self_critical_epoch(
+                self.model,
+                batches,
+                optimization,
+                reward=reward_of(self.data, self.vocabulary),
+                config=self.config,
+                runtime=self.runtime,
+                live=self.live,
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(trained, self.config.clip)
-        self.optimizer.step()
-        self.average.update(self.model)
-        self.progress.step += 1
+        return teacher_forcing_epoch(
+            self.loss,
+            batches,
+            optimization,
+            config=self.config,
+            runtime=self.runtime,
+            steps=self._steps_per_epoch(),
+        )
 
     # --- after each epoch ---------------------------------------------------------
 
     def _finish_epoch(self, entry: dict[str, Any]) -> None:
-        self.average.swap(self.model)
+        self.optimization.average.swap(self.model)
         captions = self.caption_held_out()
         metrics = self.score_held_out(captions)
         entry |= {name: round(value, 4) for name, value in metrics.items()}
@@ -368,7 +230,7 @@ class Trainer:
             self.progress.best = metrics[self.select_by]
             self.progress.best_epoch = entry["epoch"]
             save_checkpoint(self.folder / "best.pt", self._content(weights_only=True))
-        self.average.swap(self.model)
+        self.optimization.average.swap(self.model)
         save_checkpoint(self.folder / "last.pt", self._content(weights_only=False))
         if self.history:
             self.history.write(self.progress.history, captions)
@@ -376,8 +238,7 @@ class Trainer:
 
     def score_held_out(self, captions: Mapping[str, str]) -> Mapping[str, float]:
         """Scores of captions of the held-out photos; the best epoch has the best ``select_by``."""
-        words = {name: " ".join(text.split()) for name, text in captions.items()}
-        return score_captions(self.references, words).metrics
+        return greedy_scores(self.references, captions)
 
     def _content(self, *, weights_only: bool) -> dict[str, Any]:
         content: dict[str, Any] = {
@@ -390,41 +251,25 @@ class Trainer:
         }
         if not weights_only:
             content |= {
-                "average": self.average.values,
-                "average_updates": self.average.updates,
-                "optimizer": self.optimizer.state_dict(),
-                "progress": {
-                    name: getattr(self.progress, name)
-                    for name in ("epoch", "step", "best", "best_epoch", "history")
-                },
+                "average": self.optimization.average.values,
+                "average_updates": self.optimization.average.updates,
+                "optimizer": self.optimization.optimizer.state_dict(),
+                "progress": self.progress.to_dict(),
                 "random": random_state(),
             }
         return content
 
-    @torch.inference_mode()
-    def caption_held_out(self, batch: int = 64) -> dict[str, str]:
+    def caption_held_out(self) -> dict[str, str]:
         """Greedy captions of the held-out photos."""
-        self.model.eval()
-        captions: dict[str, str] = {}
-        names = self.held_out.names
-        for start in range(0, len(names), batch):
-            chosen = names[start : start + batch]
-            pixels = self.held_out_source.read(chosen, None).to(self.runtime.device)
-            with self.runtime.autocast():
-                regions = self.model.encoder(pixels) if self.live else pixels
-                tokens = self.model.greedy(regions, START, END, self.config.max_length)
-            for name, row in zip(chosen, tokens.tolist(), strict=True):
-                captions[name] = self.vocabulary.decode(row)
-        return captions
-
-
-def cosine(step: int, total: int, warmup: float) -> float:
-    """Share of the peak rate: up in a line, down along a cosine to a twentieth."""
-    rising = max(1.0, warmup * total)
-    if step < rising:
-        return (step + 1) / rising
-    done = min(1.0, (step - rising) / max(1.0, total - rising))
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+        return greedy_captions(
+            self.model,
+            self.vocabulary,
+            self.held_out.names,
+            self.held_out_source,
+            self.runtime,
+            live=self.live,
+            max_length=self.config.max_length,
+        )
 
 
 def train(

@@ -11,11 +11,12 @@ from torch import nn
 
 from model_server.captioning.vocabulary import Vocabulary
 from tests.unit.training.conftest import TINY
-from training.checkpoint import MovingAverage, load_model
+from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, LeakageError
+from training.optimization import NonFiniteLossError
 from training.runtime import Runtime, start_runtime
-from training.trainer import NonFiniteLossError, Trainer, cosine, train
+from training.trainer import Trainer, train
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 Make = Callable[..., CaptionedPhotos]
@@ -163,25 +164,3 @@ def test_mixed_precision(tmp_path: Path, splits: Splits) -> None:
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     with pytest.raises(ValueError, match="float16"), start_runtime("float16", 0, 0):
         pass
-
-
-def test_moving_average() -> None:
-    """Swapping twice gives the weights back; the average lies between old and new ones."""
-    layer = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(layer.weight, 0.0)
-    average = MovingAverage(layer, 0.5)
-    nn.init.constant_(layer.weight, 1.0)
-    average.update(layer)
-    average.swap(layer)
-    assert 0 < layer.weight.item() < 1
-    average.swap(layer)
-    assert layer.weight.item() == 1
-
-
-def test_learning_rate() -> None:
-    """Up in a line, down along a cosine, never zero."""
-    rates = [cosine(step, 100, 0.1) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == pytest.approx(1.0)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] == pytest.approx(0.05, abs=0.01)

@@ -1,0 +1,91 @@
+"""One step of learning: rate, gradient, clipping, the moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.checkpoint import MovingAverage
+from training.config import TrainConfig
+from training.progress import Progress
+
+__all__ = ["NonFiniteLossError", "Optimization", "cosine"]
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss is no number any more: training stops rather than going on with broken weights."""
+
+
+def cosine(step: int, total: int, warmup: float) -> float:
+    """Share of the peak rate: up in a line, down along a cosine to a twentieth."""
+    rising = max(1.0, warmup * total)
+    if step < rising:
+        return (step + 1) / rising
+    done = min(1.0, (step - rising) / max(1.0, total - rising))
+    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+class Optimization:
+    """AdamW over what is trained, with a rate of its own for the encoder.
+
+    Args:
+        model: Its parameters called ``encoder.…`` get the encoder's rate.
+        config: Rates, weight decay, clipping, decay of the average.
+        progress: Counts the steps.
+        folder: Of the run, named where a loss is no number.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: TrainConfig, progress: Progress, folder: Path
+    ) -> None:
+        self.model, self.config, self.progress, self.folder = model, config, progress, folder
+        self.average = MovingAverage(model, config.ema)
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                key = (name.startswith("encoder."), parameter.dim() > 1)
+                groups.setdefault(key, []).append(parameter)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {
+                    "params": parameters,
+                    "encoder": encoder,
+                    "weight_decay": config.weight_decay if matrix else 0.0,
+                }
+                for (encoder, matrix), parameters in groups.items()
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+        )
+
+    def set_rate(self, factor: float, peak: float | None = None) -> None:
+        """Takes ``factor`` of the peak rates; ``peak`` is the decoder's instead of its own."""
+        for group in self.optimizer.param_groups:
+            if group["encoder"]:
+                group["lr"] = factor * self.config.encoder_learning_rate
+            else:
+                group["lr"] = factor * (self.config.learning_rate if peak is None else peak)
+
+    def learn(self, loss: Tensor) -> float:
+        """Moves the weights down the gradient of ``loss``, and returns its value.
+
+        Raises:
+            NonFiniteLossError: It is infinite or no number; the weights stay as they are.
+        """
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise NonFiniteLossError(
+                f"the loss is {value} at step {self.progress.step}; "
+                f"the last good checkpoint is {self.folder / 'last.pt'}"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, self.config.clip)
+        self.optimizer.step()
+        self.average.update(self.model)
+        self.progress.step += 1
+        return value
