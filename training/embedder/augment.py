@@ -11,7 +11,7 @@ from PIL import ImageFilter
 from model_server.analysis import Image
 from training.embedder.crops import MARGIN, SIDE
 
-__all__ = ["augment", "blend", "centre"]
+__all__ = ["augment", "centre"]
 
 _MAX_TURN = np.deg2rad(5)
 
@@ -53,20 +53,6 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.6:
         return _lit(np.asarray(picture), rng)
     return np.asarray(picture)
-
-
-def blend(images: Image, count: int, rng: np.random.Generator) -> Image:
-    """Lays another face over some (mixup: Zhang et al. 2018).
-
-    Args:
-        images: Shape (N, rows, columns, 3).
-        count: How many are blended, the first ones.
-        rng: Draws partners and shares.
-    """
-    share = rng.uniform(0, 1, (count, 1, 1, 1)).astype(np.float32)
-    partners = images[rng.permutation(len(images))[:count]]
-    mixed = (share * images[:count] + (1 - share) * partners).round().astype(np.uint8)
-    return np.concatenate([mixed, images[count:]])
 
 
 def _moved(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:

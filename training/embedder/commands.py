@@ -80,7 +80,6 @@ def targets(folder: Folder, teacher: Teacher) -> None:
 @app.command()
 def train(
     folder: Folder,
-    teacher: Teacher,
     run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on.")],
     *,
     steps: int = DistilOptions().steps,
@@ -92,14 +91,11 @@ def train(
     faces = FaceSet.load(folder)
     rows = training_rows(faces)
     wanted = _targets(folder)[rows]
-    axes = principal_axes(wanted, dimension)
-    reference = Reference(teacher, precision="bf16")
     distil(
         FaceNetwork(load_dlib_network(dlib_file()), dimension),
         faces.crops[rows],
         np.array(faces.people)[rows],
-        _unit(wanted @ axes),
-        lambda chips: _unit(reference.embed_chips(chips) @ axes),
+        _unit(wanted @ principal_axes(wanted, dimension)),
         run=run,
         options=DistilOptions(steps=steps),
     )

@@ -37,13 +37,11 @@ class Reference:
     Args:
         network: Its ONNX file.
         threads: Cores to use.
-        precision: "f32", or "bf16" where time matters more than the third decimal.
     """
 
-    def __init__(self, network: Path, threads: int = 1, precision: str = "f32") -> None:
+    def __init__(self, network: Path, threads: int = 1) -> None:
         model = ov.Core().read_model(network)
-        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
-        self._from_chip = similarity_transform(TEMPLATE * SIDE, _TEMPLATE * _SIDE)
+        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
         self._compiled = ov.Core().compile_model(model, "CPU", settings)
 
     def align(self, image: Image, landmarks: FloatArray) -> Image:
@@ -53,10 +51,6 @@ class Reference:
     def align_crop(self, crop: Image) -> Image:
         """The same out of a crop of :mod:`training.embedder.crops`."""
         return self.align(crop, TEMPLATE * SIDE + MARGIN)
-
-    def embed_chips(self, chips: Image) -> FloatArray:
-        """As :meth:`embed`, of faces as our own embedder wants them, shape (N, 150, 150, 3)."""
-        return self.embed(np.stack([warp(chip, self._from_chip, (_SIDE, _SIDE)) for chip in chips]))
 
     def embed(self, faces: Image) -> FloatArray:
         """Unit rows, shape (N, 256), of aligned faces, shape (N, 128, 128, 3)."""
