@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from model_server.analysis import FloatArray
+from model_server.analysis import FloatArray, Image
 from model_server.bundle import BUNDLES, load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
+from training.checkpoint import load_model
 from training.embedder.augment import centre
 from training.embedder.convert_dlib import agreement, convert, dlib_file
 from training.embedder.crops import FaceSet, write_crops
@@ -36,6 +40,7 @@ from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
 from training.embedder.stability import stability
 from training.embedder.teacher import Reference, write_targets
+from training.embedder.two_in_one import encode_portraits, linear_head
 
 __all__ = ["app"]
 
@@ -148,49 +153,99 @@ def pairs(
 ) -> None:
     """Verification on LFW's pairs: accuracy and true accepts, overall and for val people."""
     faces = FaceSet.load(folder)
-    listed = read_pairs(data / "lfw" / "pairs.csv", _index(faces))
-    val = np.array([split == "val" for split in faces.splits]) & faces.found
-    unseen = listed.where(val[listed.first] & val[listed.second])
-    every = all_pairs(faces.people, np.flatnonzero(val))
-    used = np.unique(np.concatenate([listed.first, listed.second, np.flatnonzero(val)]))
-    table = Table(
-        title=f"LFW: {len(listed.same)} pairs; {len(unseen.same)} of val people; all "
-        f"{len(every.same)} pairs of val people's photos"
-    )
-    for column in ("embedder", "accuracy %", "TAR@1%", "TAR@0.1%", "val accuracy %"):
-        table.add_column(column)
-    for column in ("all val TAR@1%", "TAR@0.1%", "TAR@0.01%", "ms a face"):
-        table.add_column(column)
+    tests = _Tests.read(data, faces)
+    table = tests.table()
+
+    def add(name: str, embed: Callable[[Image], FloatArray], dimension: int) -> None:
+        vectors = np.zeros((len(faces.names), dimension), np.float32)
+        began = time.process_time()
+        for row in tests.used:
+            vectors[row] = embed(faces.crops[row])
+        each = (time.process_time() - began) * 1000 / len(tests.used)
+        table.add_row(name, *tests.figures(vectors), f"{each:.1f}")
+
     for path in bundle:
         embedder = _embedder(path)
-        vectors = np.zeros((len(faces.names), embedder.dimension), np.float32)
-        began = time.process_time()
-        for row in used:
-            vectors[row] = embedder.embed_aligned([centre(faces.crops[row])])[0]
-        each = (time.process_time() - began) * 1000 / len(used)
-        table.add_row(embedder.version, *_figures(vectors, listed, unseen, every), f"{each:.1f}")
+        add(
+            embedder.version,
+            lambda crop, of=embedder: of.embed_aligned([centre(crop)])[0],  # type: ignore[misc]
+            embedder.dimension,
+        )
     if teacher is not None:
         reference = Reference(teacher)
-        vectors = np.zeros((len(faces.names), 256), np.float32)
-        began = time.process_time()
-        for row in used:
-            vectors[row] = reference.embed(reference.align_crop(faces.crops[row])[None])[0]
-        each = (time.process_time() - began) * 1000 / len(used)
-        table.add_row("reference", *_figures(vectors, listed, unseen, every), f"{each:.1f}")
+        add("reference", lambda crop: reference.embed(reference.align_crop(crop)[None])[0], 256)
     console.print(table)
 
 
-def _figures(vectors: FloatArray, listed: Pairs, unseen: Pairs, every: Pairs) -> list[str]:
-    overall, val = (verification(part.scores(vectors), part) for part in (listed, unseen))
-    scores = every.scores(vectors)
-    rates = [true_accept_rate(scores, every.same, rate) for rate in (1e-2, 1e-3, 1e-4)]
-    return [
-        f"{overall.accuracy * 100:.2f} ± {overall.deviation * 100:.2f}",
-        f"{overall.tar_1e2 * 100:.2f}",
-        f"{overall.tar_1e3 * 100:.2f}",
-        f"{val.accuracy * 100:.2f}",
-        *(f"{rate * 100:.2f}" for rate in rates),
-    ]
+@app.command()
+def two_in_one(
+    data: Data,
+    folder: Folder,
+    captioner: Annotated[Path, typer.Option(help="best.pt of the face captioner's run.")],
+) -> None:
+    """The same figures for a linear head on the face captioner's encoder."""
+    faces = FaceSet.load(folder)
+    model, _, preprocessing, *_ = load_model(captioner)
+    features = encode_portraits(data, faces, model.encoder, preprocessing)
+    learn = training_rows(faces)
+    learn = learn[features[learn].any(1)]
+    vectors = linear_head(features, _targets(folder), learn)
+    tests = _Tests.read(data, faces)
+    table = tests.table()
+    table.add_row("face captioner's encoder", *tests.figures(vectors), "")
+    console.print(table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """Pairs to verify: LFW's list, those of it whose people no training saw, all of val people."""
+
+    listed: Pairs
+    unseen: Pairs
+    every: Pairs
+
+    @classmethod
+    def read(cls, data: Path, faces: FaceSet) -> _Tests:
+        listed = read_pairs(data / "lfw" / "pairs.csv", _index(faces))
+        val = np.array([split == "val" for split in faces.splits]) & faces.found
+        unseen = listed.where(val[listed.first] & val[listed.second])
+        return cls(listed, unseen, all_pairs(faces.people, np.flatnonzero(val)))
+
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """Rows of the faces that are in some pair."""
+        return np.unique(
+            np.concatenate(
+                [side for p in (self.listed, self.every) for side in (p.first, p.second)]
+            )
+        )
+
+    def table(self) -> Table:
+        """Empty, with its columns."""
+        table = Table(
+            title=f"LFW: {len(self.listed.same)} pairs; {len(self.unseen.same)} of val people; all "
+            f"{len(self.every.same)} pairs of val people's photos"
+        )
+        for column in ("embedder", "accuracy %", "TAR@1%", "TAR@0.1%", "val accuracy %"):
+            table.add_column(column)
+        for column in ("all val TAR@1%", "TAR@0.1%", "TAR@0.01%", "ms a face"):
+            table.add_column(column)
+        return table
+
+    def figures(self, vectors: FloatArray) -> list[str]:
+        """A row of the table, of unit rows for all faces."""
+        overall, val = (
+            verification(part.scores(vectors), part) for part in (self.listed, self.unseen)
+        )
+        scores = self.every.scores(vectors)
+        rates = [true_accept_rate(scores, self.every.same, rate) for rate in (1e-2, 1e-3, 1e-4)]
+        return [
+            f"{overall.accuracy * 100:.2f} ± {overall.deviation * 100:.2f}",
+            f"{overall.tar_1e2 * 100:.2f}",
+            f"{overall.tar_1e3 * 100:.2f}",
+            f"{val.accuracy * 100:.2f}",
+            *(f"{rate * 100:.2f}" for rate in rates),
+        ]
 
 
 def _index(faces: FaceSet) -> dict[str, int]:
