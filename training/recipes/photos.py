@@ -52,7 +52,7 @@ STAGES: Mapping[str, TrainConfig] = {
         decoder_options={"dropout": 0.4},
     ),
     "fine-tuned": TrainConfig(
-        epochs=8,
+        epochs=6,
         photos_per_batch=16,
         learning_rate=4e-4,
         encoder_learning_rate=7e-5,
