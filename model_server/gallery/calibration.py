@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model_server.analysis import FloatArray
 from model_server.errors import BundleError
@@ -14,6 +15,8 @@ from model_server.errors import BundleError
 __all__ = ["Calibration"]
 
 _STEPS = 100
+
+Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,21 @@ class Calibration:
             raise BundleError(f"the calibration in the bundle does not fit: {error}") from error
 
     @classmethod
-    def fit(cls, same: FloatArray, different: FloatArray) -> Calibration:
-        """Fits it by Newton's method; both kinds weigh alike, targets smoothed as Platt does.
+    def fit(
+        cls,
+        same: FloatArray,
+        different: FloatArray,
+        same_weight: Weights | None = None,
+        different_weight: Weights | None = None,
+    ) -> Calibration:
+        """Fits it by Newton's method, targets smoothed as Platt does.
 
         Args:
             same: Similarities of the same person, shape (n,).
             different: Similarities of different people, shape (m,).
+            same_weight: How much each counts, shape (n,); None: all of them as much as
+                all of the other kind.
+            different_weight: The same for the other kind, shape (m,).
         """
         similarities = np.concatenate([same, different]).astype(np.float64)
         # Centred and scaled, Newton's steps are safe from the start.
@@ -60,6 +72,10 @@ class Calibration:
         counts = (len(same), len(different))
         target = np.repeat([1 - 1 / (counts[0] + 2), 1 / (counts[1] + 2)], counts)
         weight = np.repeat([0.5 / counts[0], 0.5 / counts[1]], counts)
+        if same_weight is not None:
+            weight[: counts[0]] *= same_weight
+        if different_weight is not None:
+            weight[counts[0] :] *= different_weight
         theta = np.zeros(2)
         for _ in range(_STEPS):
             p = 1 / (1 + np.exp(-np.clip(design @ theta, -60, 60)))

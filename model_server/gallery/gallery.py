@@ -171,8 +171,8 @@ class Gallery:
         scorer = self._scorer
         return [
             tuple(
-                Match(people[hit.key].id, scorer.match(hit))
-                for hit in hits
+                Match(people[hit.key].id, similarity)
+                for hit, similarity in zip(hits, scorer.matches(hits), strict=True)
                 if hit.key in people  # else deleted since the search
             )
             for hits in found

@@ -100,8 +100,9 @@ class Scorer:
     in the gallery, so that 50 means "as alike as the average person's best".
 
     Between thousands of people somebody is always rather alike. P(same person) of a
-    match therefore weighs its score as one of a person's own photo against the best of
-    all others, as likely beforehand; that of a comparison weighs two random people.
+    match therefore asks whether the best score of all is the person's own or the best of
+    all others, where it is as likely as not that the person is in the gallery; that of a
+    comparison weighs two random people.
 
     Args:
         pairs: P(same person) of two faces by their cosine.
@@ -113,18 +114,32 @@ class Scorer:
         self._pairs = pairs
         self._matches = pairs
         if len(genuine) and len(best_matches):
-            self._matches = Calibration.fit(genuine, best_matches)
+            self._matches = _fit_best(genuine, best_matches)
         self._sorted = np.sort(best_matches.astype(np.float64))
         self._ranks = (np.arange(len(best_matches)) + 0.5) / max(len(best_matches), 1)
         self._spread = max(float(self._sorted.std()), 1e-6) if len(best_matches) else 1.0
 
-    def match(self, hit: Hit) -> Similarity:
-        """How alike a face and a celebrity found for it are."""
-        return Similarity(
-            cosine=_cosine(hit.cosine),
-            likeness=self.likeness(hit.score),
-            same_person_probability=self._matches.probability(hit.score),
-        )
+    def matches(self, hits: Sequence[Hit]) -> list[Similarity]:
+        """How alike a face and the celebrities found for it are.
+
+        A face is of one person only: what speaks for the celebrities before it, best
+        first, speaks against a celebrity. The best one's probability does not depend on
+        how many are asked for.
+        """
+        similarities = []
+        odds_so_far = 0.0
+        for hit in hits:
+            probability = self._matches.probability(hit.score)
+            odds = probability / max(1 - probability, 1e-12)
+            odds_so_far += odds
+            similarities.append(
+                Similarity(
+                    cosine=_cosine(hit.cosine),
+                    likeness=self.likeness(hit.score),
+                    same_person_probability=odds / (1 + odds_so_far),
+                )
+            )
+        return similarities
 
     def pair(self, cosine: float, bias: float) -> Similarity:
         """How alike two faces are that were not searched for.
@@ -158,6 +173,19 @@ class Scorer:
         else:
             rank = float(np.interp(score, reference, ranks))
         return 100 * rank
+
+
+def _fit_best(genuine: FloatArray, best_matches: FloatArray) -> Calibration:
+    """P(same person) of the best match of all by its score.
+
+    Whoever is enrolled meets both an own score and a best match among the others; only
+    the higher one is the best of all. Either is taken to say nothing of the other, so
+    that every own score stands against every best match.
+    """
+    own, other = np.sort(genuine), np.sort(best_matches)
+    wins = np.searchsorted(other, genuine) / len(other)
+    losses = np.searchsorted(own, best_matches) / len(own)
+    return Calibration.fit(genuine, best_matches, wins, 1 + losses)
 
 
 def _cosine(value: float) -> float:

@@ -16,6 +16,11 @@ NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
 PAIRS = Calibration(20.0, -10.0)
 
 
+def best_probability(scorer, score):
+    [similarity] = scorer.matches([Hit(1, score, score)])
+    return similarity.same_person_probability
+
+
 def unit_rows(count, seed):
     rows = np.random.default_rng(seed).normal(size=(count, DIMENSION)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -46,8 +51,35 @@ def test_a_match_must_beat_the_best_of_thousands():
     genuine = np.random.default_rng(1).normal(0.85, 0.05, 300).astype(np.float32)
     scorer = Scorer(PAIRS, genuine, strangers)
     assert scorer.pair(0.6, 0.0).same_person_probability > 0.85
-    assert scorer.match(Hit(1, 0.6, 0.6)).same_person_probability < 0.05
-    assert scorer.match(Hit(1, 0.85, 0.85)).same_person_probability > 0.95
+    assert best_probability(scorer, 0.6) < 0.05
+    assert best_probability(scorer, 0.85) > 0.95
+
+
+def test_the_best_match_is_as_often_the_person_as_its_probability_says():
+    """Half of the probes are enrolled; what counts is who is best of all, not any own score."""
+    rng = np.random.default_rng(0)
+    # Some own scores stay below the best of all others: they are never seen.
+    genuine, others = rng.normal(0.65, 0.05, 4000), rng.normal(0.55, 0.05, 4000)
+    scorer = Scorer(PAIRS, genuine[::2].astype(np.float32), others[::2].astype(np.float32))
+    genuine, others = genuine[1::2], others[1::2]
+    enrolled = np.arange(len(genuine)) % 2 == 0
+    best = np.where(enrolled, np.maximum(genuine, others), others)
+    right = enrolled & (genuine > others)
+    said = np.array([best_probability(scorer, score) for score in best])
+    assert said.mean() == pytest.approx(right.mean(), abs=0.02)
+    sure = said > 0.8
+    assert said[sure].mean() == pytest.approx(right[sure].mean(), abs=0.05)
+
+
+def test_a_face_is_of_one_person_only():
+    """Of two celebrities who are both very much alike the second is hardly the person too."""
+    strangers = np.random.default_rng(0).normal(0.6, 0.03, 300).astype(np.float32)
+    genuine = np.random.default_rng(1).normal(0.85, 0.05, 300).astype(np.float32)
+    scorer = Scorer(PAIRS, genuine, strangers)
+    hits = [Hit(1, 0.9, 0.9), Hit(2, 0.85, 0.85), Hit(3, 0.5, 0.5)]
+    first, second, third = (match.same_person_probability for match in scorer.matches(hits))
+    assert first == best_probability(scorer, 0.9) > 0.95
+    assert third < second < 0.1
 
 
 def test_a_calibration_finds_the_curve_that_made_the_data():
