@@ -36,11 +36,12 @@ class TrainConfig:
         scheduled_sampling: Share of words replaced by the model's own in the last epoch; rises
             from 0 (Bengio et al. 2015; both passes in parallel as in Mihaylova & Martins 2019).
         ema: Decay of the running mean of the weights, which is what is evaluated and kept.
-        patience: Epochs without a better CIDEr after which training stops.
+        patience: Epochs without a better CIDEr after which a phase ends.
         precision: "float32", "bfloat16" (CPU and CUDA).
         seed: Of everything random.
         threads: CPU threads; 0 leaves it to torch.
-        self_critical_epochs: Of training on CIDEr-D (Rennie et al. 2017) after teacher forcing.
+        self_critical_epochs: Of training on CIDEr-D (Rennie et al. 2017), from the best weights
+            that teacher forcing reached.
         self_critical_learning_rate: Then.
         samples: Captions sampled per photo; each one's baseline is the mean of the others.
         start_from: Checkpoint whose weights training begins with.

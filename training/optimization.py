@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from training.checkpoint import MovingAverage
 from training.config import TrainConfig
@@ -69,8 +69,13 @@ class Optimization:
             else:
                 group["lr"] = factor * (self.config.learning_rate if peak is None else peak)
 
-    def learn(self, loss: Tensor) -> float:
+    def learn(self, loss: Tensor, *, share: bool = False) -> float:
         """Moves the weights down the gradient of ``loss``, and returns its value.
+
+        Args:
+            loss: Of this process's photos.
+            share: Whether to average the gradient over torchrun's processes here, because the
+                loss did not come out of a DistributedDataParallel.
 
         Raises:
             NonFiniteLossError: It is infinite or no number; the weights stay as they are.
@@ -84,6 +89,11 @@ class Optimization:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if share:
+            for parameter in trained:
+                if parameter.grad is not None:
+                    distributed.all_reduce(parameter.grad)
+                    parameter.grad /= distributed.get_world_size()
         torch.nn.utils.clip_grad_norm_(trained, self.config.clip)
         self.optimizer.step()
         self.average.update(self.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class Progress:
         best: Best held-out score so far.
         best_epoch: Whose it is; -1: none yet.
         history: One entry an epoch.
+        critical_from: Epoch in which self-critical training began; none: it did not yet.
     """
 
     epoch: int = 0
@@ -34,6 +36,16 @@ class Progress:
     best: float = -1.0
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
+    critical_from: int | None = None
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Progress:
+        """Of a checkpoint; older ones say only in their history when the phase changed."""
+        progress = cls(**content)
+        if progress.critical_from is None:
+            critical = (e["epoch"] for e in progress.history if e.get("phase") == "self-critical")
+            progress.critical_from = next(critical, None)
+        return progress
 
     def to_dict(self) -> dict[str, Any]:
         """For a checkpoint; shares the history."""

@@ -70,6 +70,7 @@ def self_critical_epoch(
         others = (earned.sum(1, keepdim=True) - earned) / (config.samples - 1)
         advantage = (earned - others).view(-1, 1).to(runtime.device)
         words = (tokens != 0).float()
-        losses.append(optimization.learn(-(advantage * chances * words).sum() / words.sum()))
+        loss = -(advantage * chances * words).sum() / words.sum()
+        losses.append(optimization.learn(loss, share=runtime.world > 1))
         rewards.append(float(earned.mean()))
     return {"loss": sum(losses) / len(losses), "reward": sum(rewards) / len(rewards)}

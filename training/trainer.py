@@ -40,6 +40,8 @@ __all__ = ["Trainer", "train"]
 
 _log = logging.getLogger(__name__)
 
+TEACHER_FORCING, SELF_CRITICAL = "teacher forcing", "self-critical"
+
 
 class Trainer:
     """One run in one folder.
@@ -140,21 +142,19 @@ class Trainer:
         average.values = {name: value.to(device) for name, value in saved["average"].items()}
         average.updates = saved["average_updates"]
         self.optimization.optimizer.load_state_dict(saved["optimizer"])
-        self.progress = self.optimization.progress = Progress(**saved["progress"])
+        self.progress = self.optimization.progress = Progress.from_dict(saved["progress"])
         restore_random_state(saved["random"])
 
     # --- running ------------------------------------------------------------------
 
     def run(self) -> Progress:
         """Trains to the end, or until the held-out score stops rising."""
-        total = self.config.epochs + self.config.self_critical_epochs
-        while self.progress.epoch < total and not self._stalled():
-            critical = self.progress.epoch >= self.config.epochs
+        while (phase := self._next_phase()) is not None:
             started = time.perf_counter()
-            entry = self._epoch(critical=critical)
+            entry = self._epoch(critical=phase == SELF_CRITICAL)
             entry |= {
                 "epoch": self.progress.epoch,
-                "phase": "self-critical" if critical else "teacher forcing",
+                "phase": phase,
                 "seconds": round(time.perf_counter() - started, 1),
             }
             self.progress.epoch += 1
@@ -172,11 +172,33 @@ class Trainer:
             self.history.close()
         return self.progress
 
-    def _stalled(self) -> bool:
-        since = self.progress.epoch - 1 - self.progress.best_epoch
-        if self.progress.epoch == self.config.epochs:
-            return False  # self-critical training always gets its chance
-        return self.progress.best_epoch >= 0 and since >= self.config.patience
+    def _next_phase(self) -> str | None:
+        """Of the next epoch; none where training is over."""
+        progress, config = self.progress, self.config
+        if progress.critical_from is None:
+            if progress.epoch < config.epochs and not self._stalled(progress.best_epoch):
+                return TEACHER_FORCING
+            if not config.self_critical_epochs:
+                return None
+            self._begin_self_critical()
+            return SELF_CRITICAL
+        if progress.epoch - progress.critical_from >= config.self_critical_epochs:
+            return None
+        # What teacher forcing reached does not count against the new phase's patience.
+        last = max(progress.best_epoch, progress.critical_from - 1)
+        return None if self._stalled(last) else SELF_CRITICAL
+
+    def _stalled(self, best_epoch: int) -> bool:
+        return best_epoch >= 0 and self.progress.epoch - 1 - best_epoch >= self.config.patience
+
+    def _begin_self_critical(self) -> None:
+        """From the best weights so far, with an optimizer that remembers nothing."""
+        self.progress.critical_from = self.progress.epoch
+        if self.progress.best_epoch < 0:
+            return
+        best = torch.load(self.folder / "best.pt", map_location="cpu", weights_only=False)
+        self.model.load_state_dict(best["model"])
+        self.optimization = Optimization(self.model, self.config, self.progress, self.folder)
 
     def _batches(self) -> Iterator[Batch]:
         return epoch_batches(

@@ -25,7 +25,7 @@ def main(work: Path) -> None:
         load_dataset(FolderPhotos(work / name), work / name / "captions.csv")
         for name in ("photos-0", "photos-100")
     ]
-    config = TINY.changed(epochs=2, threads=1)
+    config = TINY.changed(epochs=2, self_critical_epochs=1, threads=1)
     with start_runtime(config.precision, config.threads, config.seed) as runtime:
         torch.manual_seed(0)
         trainer = Trainer(work / "run", config, *splits, runtime=runtime)

@@ -15,6 +15,7 @@ from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, LeakageError
 from training.optimization import NonFiniteLossError
+from training.progress import Progress
 from training.runtime import Runtime, start_runtime
 from training.trainer import Trainer, train
 
@@ -155,6 +156,36 @@ def test_early_stopping(tmp_path: Path, splits: Splits) -> None:
     """Without a better score for `patience` epochs, training ends."""
     trainer = trainer_of(tmp_path, TINY.changed(epochs=20, patience=2, learning_rate=0.0), splits)
     assert trainer.run().epoch == 3
+
+
+def test_self_critical_training_follows_early_stopping(tmp_path: Path, splits: Splits) -> None:
+    """It begins when teacher forcing stalls, from the best weights, with a patience of its own."""
+    config = TINY.changed(epochs=20, patience=1, learning_rate=0.0, weight_decay=0.0)
+    config = config.changed(self_critical_epochs=9, self_critical_learning_rate=0.0)
+    trainer = trainer_of(tmp_path, config, splits)
+    began: list[float] = []
+    epoch = trainer._epoch
+
+    def watched(*, critical: bool) -> dict[str, object]:
+        if critical:
+            began.append(float(trainer.model.decoder.output.bias.detach().sum()))
+        entry = epoch(critical=critical)
+        with torch.no_grad():  # what comes after the best epoch is worse
+            trainer.model.decoder.output.bias += float(trainer.progress.epoch > 0)
+        return entry
+
+    trainer._epoch = watched  # type: ignore[method-assign, assignment]
+    phases = [entry["phase"] for entry in trainer.run().history]
+    assert phases == ["teacher forcing"] * 2 + ["self-critical"]
+    assert began[0] == 0.0
+
+
+def test_a_checkpoint_that_does_not_say_when_self_critical_training_began() -> None:
+    """The history says it."""
+    entries = [{"epoch": 0, "phase": "teacher forcing"}, {"epoch": 1, "phase": "self-critical"}]
+    assert Progress.from_dict({"epoch": 2, "history": entries}).critical_from == 1
+    assert Progress.from_dict({"epoch": 1, "history": entries[:1]}).critical_from is None
+    assert Progress.from_dict({"critical_from": 4, "history": entries}).critical_from == 4
 
 
 def test_mixed_precision(tmp_path: Path, splits: Splits) -> None:
