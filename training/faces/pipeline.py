@@ -20,15 +20,7 @@ from model_server.imaging import Preprocessing
 from training.config import TrainConfig
 from training.encoders import build_encoder
 from training.evaluate import Candidate
-from training.faces.attributes import (
-    AttributeHead,
-    Trunk,
-    TuneOptions,
-    best_thresholds,
-    cache_trunk,
-    head_logits,
-    tune_encoder,
-)
+from training.faces.attributes import AttributeHead, best_thresholds, head_logits
 from training.faces.captioner import FaceTrainer, FeatureViews, captioned, stage_features
 from training.faces.scoring import (
     constant_caption,
@@ -38,6 +30,8 @@ from training.faces.scoring import (
     summary,
 )
 from training.faces.study import Study
+from training.faces.trunk import Trunk, cache_trunk
+from training.faces.tuning import TuneOptions, tune_encoder
 from training.runtime import start_runtime
 
 __all__ = ["Tuned", "evaluate_faces", "load_tuned", "teach", "tune", "yardstick"]

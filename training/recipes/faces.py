@@ -22,10 +22,10 @@ from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.evaluate import open_candidate
 from training.export import BundleFacts, export_bundle, sample_photos
-from training.faces.attributes import TuneOptions
 from training.faces.captioner import captioned
 from training.faces.pipeline import Tuned, evaluate_faces, teach, tune, yardstick
 from training.faces.study import Study, prepare_study
+from training.faces.tuning import TuneOptions
 from training.recipes.faces_card import model_card
 from training.recipes.photos_card import LICENSE_TEXT
 

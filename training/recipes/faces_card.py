@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.config import TrainConfig
-from training.faces.attributes import TuneOptions
+from training.faces.tuning import TuneOptions
 
 __all__ = ["model_card"]
 
