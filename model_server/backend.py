@@ -69,7 +69,12 @@ class Backend:
             GalleryUnavailableError: The database cannot be opened.
         """
         started = time.perf_counter()
-        models = load_models(self._settings.bundles_dir, self._settings.threads, self._metrics)
+        models = load_models(
+            self._settings.bundles_dir,
+            self._settings.threads,
+            self._metrics,
+            self._settings.engine,
+        )
         self._models = models
         warm_up(models)
         gallery = Gallery.open(

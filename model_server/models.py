@@ -9,7 +9,9 @@ import numpy as np
 from model_server.analyzer import Models
 from model_server.bundle import load_bundle
 from model_server.captioning.captioner import Captioner
+from model_server.engines import Engine
 from model_server.engines.openvino import OpenVinoEngine
+from model_server.errors import BundleError
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
 from model_server.metrics import Metrics
@@ -17,18 +19,23 @@ from model_server.metrics import Metrics
 __all__ = ["close_models", "load_models", "warm_up"]
 
 
-def load_models(bundles: Path, threads: int, metrics: Metrics) -> Models:
+def load_models(
+    bundles: Path, threads: int, metrics: Metrics, engine_name: str = "openvino"
+) -> Models:
     """Loads every network that the server runs.
 
     Args:
         bundles: Folder of the bundles.
         threads: Cores to use; also the number of calls that run side by side.
         metrics: Told of the decoders' batches.
+        engine_name: "openvino", or "torch" for captioners on CUDA.
 
     Raises:
         BundleError: A bundle is missing, damaged or does not fit; says which file.
     """
-    engine = OpenVinoEngine(streams=threads, threads=threads)
+    engine: Engine = OpenVinoEngine(streams=threads, threads=threads)
+    if engine_name == "torch":
+        engine = _torch_engine(engine)
     return Models(
         detector=FaceDetector(load_bundle(bundles / "detector", kind="face_detector"), engine),
         embedder=FaceEmbedder(load_bundle(bundles / "embedder", kind="face_embedder"), engine),
@@ -43,6 +50,18 @@ def load_models(bundles: Path, threads: int, metrics: Metrics) -> Models:
             metrics.observe_decoder_rows("faces"),
         ),
     )
+
+
+def _torch_engine(others: Engine) -> Engine:
+    try:
+        # Here and not above: the server does without torch unless it is asked for.
+        from model_server.engines.torch import TorchEngine  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"LOOKALIKE_ENGINE=torch needs {error.name}: pip install torch safetensors, "
+            "or leave the setting out"
+        ) from error
+    return TorchEngine(others)
 
 
 def warm_up(models: Models) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -45,6 +45,9 @@ class ServerSettings(BaseSettings):
         None, description="SQLAlchemy URL of the gallery; unset: SQLite in data_dir."
     )
     bundles_dir: Path = Field(BUNDLES, description="Where the models lie.")
+    engine: Literal["openvino", "torch"] = Field(
+        "openvino", description="What runs the captioners; torch uses CUDA where there is one."
+    )
 
     threads: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="Cores to use."

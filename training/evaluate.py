@@ -15,11 +15,11 @@ from model_server.captioning.captioner import encode_images, load_decoding
 from model_server.captioning.vocabulary import Vocabulary, tokenize
 from model_server.engines import Session
 from model_server.engines.openvino import OpenVinoEngine
+from model_server.engines.torch import torch_sessions
 from model_server.errors import BundleError
 from model_server.imaging import Preprocessing
 from training.checkpoint import load_model
 from training.dataset import CaptionedPhotos, references
-from training.exported import torch_sessions
 from training.metrics import score_captions
 
 __all__ = ["Candidate", "Evaluation", "evaluate", "open_candidate"]

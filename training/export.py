@@ -19,10 +19,11 @@ from torch import nn
 
 from model_server.analysis import Image
 from model_server.bundle import MANIFEST, write_manifest
+from model_server.captioning.exported import ExportedDecoder, ExportedEncoder, NsfwBranch
 from model_server.captioning.networks import ImageCaptioningModel
 from model_server.captioning.vocabulary import Vocabulary
+from model_server.captioning.weights import WEIGHTS, save_weights
 from model_server.imaging import Preprocessing, preprocess
-from training.exported import ExportedDecoder, ExportedEncoder, NsfwBranch
 
 __all__ = ["BundleFacts", "complete_bundle", "export_bundle", "git_revision"]
 
@@ -63,7 +64,7 @@ def export_bundle(
     *,
     calibration: Sequence[Image] = (),
     nsfw: NsfwBranch | None = None,
-    keep_weights: bool = False,
+    keep_weights: bool = True,
 ) -> Path:
     """Writes a bundle; what was in ``folder`` before is replaced only once it is whole.
 
@@ -75,7 +76,7 @@ def export_bundle(
         facts: For bundle.json and the card.
         calibration: Training photos for int8; none: the encoder stays in fp16.
         nsfw: Where the encoder's NSFW score is to be served.
-        keep_weights: Whether to add weights.safetensors (fp16).
+        keep_weights: Whether to add weights.safetensors (16 bits), for CUDA and fine-tuning.
 
     Raises:
         ValueError: The vocabulary is not the model's.
@@ -93,7 +94,7 @@ def export_bundle(
         convert(draft, model, preprocessing, calibration, nsfw)
         vocabulary.save(draft / "vocab.json")
         if keep_weights:
-            _save_weights(draft / "weights.safetensors", model)
+            save_weights(draft / WEIGHTS, model, nsfw)
         for file, text in {"MODEL_CARD.md": facts.card, **facts.notices}.items():
             if text:
                 (draft / file).write_text(text, encoding="utf-8")
@@ -194,14 +195,6 @@ def _quantize(graph: Any, photos: Sequence[Image], preprocessing: Preprocessing)
         preset=nncf.QuantizationPreset.MIXED,  # asymmetric activations: better and as fast
         subset_size=len(photos),
     )
-
-
-def _save_weights(file: Path, model: ImageCaptioningModel) -> None:
-    from safetensors.torch import save_file
-
-    state = {name: value.half() for name, value in model.state_dict().items()}
-    state.pop("decoder.output.weight", None)  # tied to the embedding
-    save_file({name: value.contiguous() for name, value in state.items()}, file)
 
 
 def git_revision() -> str:

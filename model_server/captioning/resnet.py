@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the field's name for it)
@@ -74,10 +76,11 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, width: int = 64, *, caffe: bool = False, layers: tuple[int, ...] = (3, 4, 6, 3)
+        self, width: int = 64, *, caffe: bool = False, layers: Sequence[int] = (3, 4, 6, 3)
     ) -> None:
         super().__init__()
         self.caffe = caffe
+        self.options = {"width": width, "caffe": caffe, "layers": list(layers)}
         self.channels = 4 * width * 2 ** (len(layers) - 1)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)

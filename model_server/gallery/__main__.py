@@ -137,7 +137,7 @@ def _on_store(options: argparse.Namespace, store: GalleryStore, console: Console
 async def _with_models(
     options: argparse.Namespace, settings: ServerSettings, gallery: Gallery, console: Console
 ) -> int:
-    models = load_models(settings.bundles_dir, settings.threads, Metrics())
+    models = load_models(settings.bundles_dir, settings.threads, Metrics(), settings.engine)
     analyzer = Analyzer(models, gallery, settings.image_limits, settings.threads)
     try:
         if options.command == "rebuild":

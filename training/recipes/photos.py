@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from model_server.bundle import BUNDLES
+from model_server.captioning.exported import NsfwBranch
 from model_server.captioning.networks import ResNet
 from training.bias import bias_table
 from training.checkpoint import load_model
@@ -26,7 +27,6 @@ from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, load_dataset
 from training.evaluate import Evaluation, evaluate, open_candidate
 from training.export import BundleFacts, complete_bundle, export_bundle, sample_photos
-from training.exported import NsfwBranch
 from training.open_nsfw import load_open_nsfw
 from training.photos import open_photos
 from training.recipes.photos_card import LICENSE_TEXT, model_card
@@ -178,7 +178,7 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         preprocessing,
         facts,
         calibration=sample_photos(splits.train.photos, splits.train.names, 300),
-        nsfw=NsfwBranch(original, classifier, backbone),
+        nsfw=NsfwBranch.beside(backbone, original, classifier),
     )
     served = _score(str(out), work / "served", splits)
     metrics = {"served": served.summary()} | _scores(work)

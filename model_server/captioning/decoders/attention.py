@@ -35,6 +35,7 @@ class AttentionLSTMDecoder(LSTMDecoder):
     ) -> None:
         super().__init__(vocabulary, features, hidden, dropout)
         self.heads = heads
+        self.options |= {"heads": heads}
         self.norm = nn.LayerNorm(features)
         self.start = nn.Linear(features, 2 * hidden)
         self.query = nn.Linear(hidden, hidden)

@@ -37,6 +37,9 @@ class LSTMDecoder(nn.Module):
         features: Channels of a region.
         hidden: Units of the LSTM; also the size of a word's embedding.
         dropout: On embeddings and before the output layer.
+
+    Attributes:
+        options: What a decoder like this one is built with, besides the sizes and dropout.
     """
 
     never: Tensor
@@ -48,6 +51,7 @@ class LSTMDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden = hidden
+        self.options = {"hidden": hidden}
         self.embedding = nn.Embedding(vocabulary, hidden, padding_idx=0)
         self.image = nn.Linear(features, hidden)
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)

@@ -41,6 +41,7 @@ class TransformerDecoder(LSTMDecoder):
         super().__init__(vocabulary, features, hidden, dropout)
         del self.lstm
         self.max_length = max_length
+        self.options |= {"heads": heads, "layers": layers, "max_length": max_length}
         self.norm = nn.LayerNorm(features)
         self.position = nn.Parameter(torch.randn(max_length, hidden) * 0.02)
         self.blocks = nn.ModuleList(_DecoderBlock(hidden, heads, dropout) for _ in range(layers))

@@ -10,16 +10,17 @@ from safetensors.numpy import load_file
 
 from model_server.bundle import load_bundle
 from model_server.captioning.captioner import Captioner
+from model_server.captioning.exported import NsfwBranch
 from model_server.captioning.networks import DECODERS, ResNet
 from model_server.captioning.vocabulary import Vocabulary
 from model_server.engines.openvino import OpenVinoEngine
+from model_server.engines.torch import torch_sessions
 from model_server.errors import BundleError
 from tests.unit.training.conftest import TINY
 from training.checkpoint import load_model
 from training.dataset import CaptionedPhotos
 from training.evaluate import evaluate, open_candidate
 from training.export import BundleFacts, export_bundle, sample_photos
-from training.exported import NsfwBranch, torch_sessions
 from training.report import write_report
 from training.trainer import train
 
@@ -126,7 +127,7 @@ def test_nsfw_score_survives_fine_tuning() -> None:
     with torch.no_grad():
         tuned.get_parameter("layer2.0.conv1.weight").add_(1.0)
     classifier = torch.nn.Linear(original.channels, 2)
-    branch = NsfwBranch(original, classifier, tuned)
+    branch = NsfwBranch.beside(tuned, original, classifier)
     assert branch.shared == 1
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
@@ -136,4 +137,4 @@ def test_nsfw_score_survives_fine_tuning() -> None:
     with torch.no_grad():
         tuned.conv1.weight.add_(1.0)
     with pytest.raises(ValueError, match="first layers were tuned"):
-        NsfwBranch(original, classifier, tuned)
+        NsfwBranch.beside(tuned, original, classifier)

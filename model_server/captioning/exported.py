@@ -1,35 +1,41 @@
 """A captioner in the shape in which it is served: an encoder, and a decoder of one step.
 
-The same two modules are traced into the bundle and run by torch as reference, so that what is
-evaluated is what is exported.
+Training traces these two modules into the bundle, and the torch engine runs them as they are, so
+that both engines take and give the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from model_server.captioning.networks import CNNEncoder, ImageCaptioningModel, ResNet
-from model_server.engines import Array
 
-__all__ = ["ExportedDecoder", "ExportedEncoder", "NsfwBranch", "TorchSession", "torch_sessions"]
+__all__ = ["ExportedDecoder", "ExportedEncoder", "NsfwBranch"]
 
 
 class NsfwBranch(nn.Module):
     """Yahoo's score beside a fine-tuned encoder: the tuned stages are kept twice.
 
     Args:
-        original: The untouched backbone.
-        classifier: Behind its pooled features.
-        tuned: The fine-tuned backbone.
+        stages: The untouched network's stages behind those that both share.
+        classifier: Behind their pooled features.
+        shared: How many stages both share.
     """
 
-    def __init__(self, original: ResNet, classifier: nn.Linear, tuned: ResNet) -> None:
+    def __init__(self, stages: list[nn.Module], classifier: nn.Linear, shared: int) -> None:
         super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.classifier = classifier
+        self.shared = shared
+
+    @classmethod
+    def beside(cls, tuned: ResNet, original: ResNet, classifier: nn.Linear) -> NsfwBranch:
+        """The branch of a network that was tuned.
+
+        Raises:
+            ValueError: Its first layers were tuned, too, so that there is nothing to share.
+        """
         same = [
             all(
                 torch.equal(a, b)
@@ -43,11 +49,9 @@ class NsfwBranch(nn.Module):
         ]
         if not all(same[:2]):
             raise ValueError("the first layers were tuned: there is nothing to share")
-        self.shared = next((n for n, equal in enumerate(same[2:]) if not equal), len(tuned.stages))
-        self.stages = nn.ModuleList(
-            original.get_submodule(stage) for stage in original.stages[self.shared :]
-        )
-        self.classifier = classifier
+        shared = next((n for n, equal in enumerate(same[2:]) if not equal), len(tuned.stages))
+        behind = [original.get_submodule(stage) for stage in original.stages[shared:]]
+        return cls(behind, classifier, shared)
 
     def forward(self, features: Tensor) -> Tensor:
         """What the shared stages give → probability that the photo is not safe for work, (N,)."""
@@ -123,48 +127,3 @@ class ExportedDecoder(nn.Module):
         state = dict(zip(self.state_names, rest[len(memory) :], strict=True))
         log_probs, following = self.decoder.step(token, memory, state)
         return (log_probs, *(following[name] for name in self.state_names))
-
-
-class TorchSession:
-    """Runs one of these modules by torch: the reference for what OpenVINO gives.
-
-    Args:
-        module: In evaluation mode.
-        inputs: Names of its arguments.
-        outputs: Names of what it returns.
-    """
-
-    def __init__(self, module: nn.Module, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        self._module = module.eval()
-        self._inputs = tuple(inputs)
-        self._outputs = tuple(outputs)
-
-    @property
-    def input_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Names of the inputs; torch leaves every dimension free."""
-        return dict.fromkeys(self._inputs, (-1,))
-
-    @property
-    def output_names(self) -> Sequence[str]:
-        """Names of the outputs."""
-        return self._outputs
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, npt.NDArray[np.float32]]:
-        """Runs the module once."""
-        with torch.inference_mode():
-            found = self._module(*(torch.from_numpy(inputs[name]) for name in self._inputs))
-        return {
-            name: value.float().numpy() for name, value in zip(self._outputs, found, strict=True)
-        }
-
-
-def torch_sessions(
-    model: ImageCaptioningModel, nsfw: NsfwBranch | None = None
-) -> tuple[TorchSession, TorchSession]:
-    """Encoder and decoder of a model, as beam search takes them."""
-    encoder = ExportedEncoder(model.eval(), nsfw)
-    decoder = ExportedDecoder(encoder)
-    return (
-        TorchSession(encoder, ["image"], encoder.names),
-        TorchSession(decoder, decoder.inputs, decoder.names),
-    )
