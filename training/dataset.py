@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from model_server.captioning.vocabulary import tokenize
-from training.photos import Photos
+from training.photos import BrokenPhotoError, Photos
 
 __all__ = [
     "CaptionedPhotos",
@@ -42,6 +42,7 @@ class DataReport:
         duplicate_captions: Photos of which a caption comes twice; both are kept, so that
             scores are those that anyone else gets from the file.
         same_pictures: Photos that are the very same file as an earlier one.
+        broken_photos: Photos that cannot be decoded; like missing ones they are left out.
     """
 
     rows: int = 0
@@ -52,6 +53,7 @@ class DataReport:
     empty_captions: list[str] = field(default_factory=list)
     duplicate_captions: list[str] = field(default_factory=list)
     same_pictures: list[str] = field(default_factory=list)
+    broken_photos: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
         """For a file beside the run."""
@@ -120,14 +122,15 @@ def read_captions(file: Path) -> list[tuple[str, str]]:
 
 
 def load_dataset(
-    photos: Photos, captions: Path, *, compare_pictures: bool = False
+    photos: Photos, captions: Path, *, check_pictures: bool = False
 ) -> CaptionedPhotos:
     """Joins photos and captions; what does not fit is left out and reported.
 
     Args:
         photos: The pictures.
         captions: The csv, several rows a photo.
-        compare_pictures: Whether to read every picture to find files that come twice.
+        check_pictures: Whether to decode every picture, to find those that are broken and those
+            that come twice.
     """
     report = DataReport()
     there = set(photos.names)
@@ -149,16 +152,27 @@ def load_dataset(
             seen.add((name, words))
             found.setdefault(name, []).append(caption)
     report.unused_photos = [name for name in photos.names if name not in named]
-    if compare_pictures:
-        pictures: dict[str, str] = {}
+    if check_pictures:
+        report.broken_photos = [name for name in found if _broken(photos, name)]
+        for name in report.broken_photos:
+            del found[name]
+        digests: set[str] = set()
         for name in found:
-            digest = hashlib.sha256(photos.read(name)).hexdigest()
-            if digest in pictures:
+            digest = _picture_digest(photos, name)
+            if digest in digests:
                 report.same_pictures.append(name)
-            pictures.setdefault(digest, name)
+            digests.add(digest)
     report.photos = len(found)
     report.captions = sum(len(texts) for texts in found.values())
     return CaptionedPhotos(photos, {name: tuple(texts) for name, texts in found.items()}, report)
+
+
+def _broken(photos: Photos, name: str) -> bool:
+    try:
+        photos.open(name)
+    except BrokenPhotoError:
+        return True
+    return False
 
 
 def check_leakage(train: CaptionedPhotos, held_out: CaptionedPhotos) -> None:

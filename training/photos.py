@@ -12,13 +12,24 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from model_server.analysis import Image
 
-__all__ = ["PHOTO_SUFFIXES", "FolderPhotos", "Photos", "TarPhotos", "open_photos"]
+__all__ = [
+    "PHOTO_SUFFIXES",
+    "BrokenPhotoError",
+    "FolderPhotos",
+    "Photos",
+    "TarPhotos",
+    "open_photos",
+]
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
+
+
+class BrokenPhotoError(ValueError):
+    """A file that looks like a photo cannot be decoded."""
 
 
 class Photos(Protocol):
@@ -42,14 +53,21 @@ class Photos(Protocol):
 
         Raises:
             KeyError: There is none of that name.
+            BrokenPhotoError: It cannot be decoded.
         """
         ...
 
 
-def _decode(data: bytes) -> Image:
-    with PillowImage.open(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright.convert("RGB"))
+def _decode(name: str, data: bytes) -> Image:
+    try:
+        with PillowImage.open(io.BytesIO(data)) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            return np.asarray(upright.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise BrokenPhotoError(f"{name} is no photo of a kind that can be read") from error
+    # Pillow's decoders raise these, each for damage of another kind.
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+        raise BrokenPhotoError(f"{name} is damaged: {error}") from error
 
 
 class FolderPhotos:
@@ -77,7 +95,7 @@ class FolderPhotos:
 
     def open(self, name: str) -> Image:
         """The decoded photo."""
-        return _decode(self.read(name))
+        return _decode(name, self.read(name))
 
 
 class TarPhotos:
@@ -109,7 +127,7 @@ class TarPhotos:
 
     def open(self, name: str) -> Image:
         """The decoded photo."""
-        return _decode(self.read(name))
+        return _decode(name, self.read(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -120,9 +138,13 @@ def open_photos(path: Path) -> Photos:
 
     Raises:
         FileNotFoundError: There is neither.
+        ValueError: It is a file, but no uncompressed tar.
     """
     if path.is_dir():
         return FolderPhotos(path)
     if path.is_file():
-        return TarPhotos(path)
+        try:
+            return TarPhotos(path)
+        except tarfile.TarError as error:
+            raise ValueError(f"{path} is no uncompressed tar: {error}") from error
     raise FileNotFoundError(f"{path} is neither a folder nor a tar of photos")

@@ -51,13 +51,16 @@ def evaluate(
         raise failed(error) from error
     with progress_bar() as bar:
         task = bar.add_task("photos", total=len(dataset.names))
-        result = run(
-            candidate,
-            dataset,
-            training_captions=known,
-            meteor=meteor,
-            progress=lambda done: bar.update(task, completed=done),
-        )
+        try:
+            result = run(
+                candidate,
+                dataset,
+                training_captions=known,
+                meteor=meteor,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+        except (OSError, ValueError) as error:
+            raise failed(error) from error
     if out:
         out.mkdir(parents=True, exist_ok=True)
         (out / "scores.json").write_text(result.to_json() + "\n", encoding="utf-8")

@@ -31,7 +31,7 @@ def prepare(
     from training.prepare import split_dataset, write_captions
 
     try:
-        dataset = load_dataset(open_photos(images), captions, compare_pictures=True)
+        dataset = load_dataset(open_photos(images), captions, check_pictures=True)
         splits = split_dataset(dataset, {"train": 1 - dev, "dev": dev}, seed=seed, people=people)
         check_leakage(splits["train"], splits["dev"])
     except (OSError, ValueError) as error:
@@ -92,15 +92,18 @@ def features(
         raise failed(error) from error
     with progress_bar() as bar:
         task = bar.add_task("photos", total=len(photos.names))
-        cache = cache_features(
-            photos,
-            photos.names,
-            network,
-            preprocessing,
-            out,
-            mirrored=mirrored,
-            batch=batch,
-            device="cuda" if torch.cuda.is_available() else "cpu",
-            progress=lambda done: bar.update(task, completed=done),
-        )
+        try:
+            cache = cache_features(
+                photos,
+                photos.names,
+                network,
+                preprocessing,
+                out,
+                mirrored=mirrored,
+                batch=batch,
+                device="cuda" if torch.cuda.is_available() else "cpu",
+                progress=lambda done: bar.update(task, completed=done),
+            )
+        except (OSError, ValueError) as error:
+            raise failed(error) from error
     console.print(str(cache.folder))

@@ -63,23 +63,26 @@ def test_a_file_that_is_no_table_of_captions(tmp_path: Path, data: bytes, reason
 def test_odd_rows_are_reported(
     tmp_path: Path, make_dataset: Callable[..., CaptionedPhotos]
 ) -> None:
-    """Missing, unused, empty, double: each is named, and only usable captions are kept."""
+    """Missing, unused, empty, double, broken: each is named, and only usable captions are kept."""
     make_dataset(4)
     folder = tmp_path / "photos-0"
     shutil.copy(folder / "0.png", folder / "1.png")
+    (folder / "3.png").write_bytes((folder / "3.png").read_bytes()[:60])
     file = write(
         tmp_path,
-        b'image_name,caption\n0.png,a dog\n0.png,A dog.\n0.png," . "\n1.png,a cat\n9.png,gone\n',
+        b'image_name,caption\n0.png,a dog\n0.png,A dog.\n0.png," . "\n1.png,a cat\n9.png,gone\n'
+        b"3.png,cut off\n",
     )
-    dataset = load_dataset(FolderPhotos(folder), file, compare_pictures=True)
+    dataset = load_dataset(FolderPhotos(folder), file, check_pictures=True)
     report = dataset.report
     assert dict(dataset.captions) == {"0.png": ("a dog", "A dog."), "1.png": ("a cat",)}
-    assert (report.rows, report.photos, report.captions) == (5, 2, 3)
+    assert (report.rows, report.photos, report.captions) == (6, 2, 3)
     assert report.missing_photos == ["9.png"]
-    assert report.unused_photos == ["2.png", "3.png"]
+    assert report.unused_photos == ["2.png"]
     assert report.empty_captions == ["0.png"]
     assert report.duplicate_captions == ["0.png"]
     assert report.same_pictures == ["1.png"]
+    assert report.broken_photos == ["3.png"]
     assert '"missing_photos"' in report.to_json()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from training.photos import open_photos
+from training.photos import BrokenPhotoError, open_photos
 
 
 def test_folder_and_tar_give_the_same(tmp_path: Path) -> None:
@@ -44,3 +44,23 @@ def test_nothing_there(tmp_path: Path) -> None:
     """A path that is neither is named in the error."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         open_photos(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_tar(tmp_path: Path) -> None:
+    """A compressed tar, in which photos cannot be found by their place, is refused by name."""
+    (tmp_path / "photos.txt").write_text("no tar")
+    with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "photos.txt")
+    for name in ("photos.txt", "photos.tar.gz"):
+        with pytest.raises(ValueError, match=rf"{name} is no uncompressed tar"):
+            open_photos(tmp_path / name)
+
+
+def test_broken_photos_are_named(tmp_path: Path) -> None:
+    """The error says which photo of thousands it is."""
+    (tmp_path / "text.jpg").write_text("no photo")
+    PillowImage.new("RGB", (64, 64)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:60])
+    for name in ("text.jpg", "cut.png"):
+        with pytest.raises(BrokenPhotoError, match=name):
+            open_photos(tmp_path).open(name)
