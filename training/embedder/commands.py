@@ -124,9 +124,18 @@ def export(
     out: Bundle = EMBEDDER,
     *,
     flip: Annotated[bool, typer.Option(help="Average the face and its mirror image.")] = True,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Folder with aligned faces, for int8; none: fp16.")
+    ] = None,
 ) -> None:
     """Writes the bundle that the server loads."""
-    export_embedder(read_student(dlib_file(), run), out, version, flip=flip)
+    calibration = None
+    if calibrate is not None:
+        faces = FaceSet.load(calibrate)
+        rows = np.random.default_rng(0).permutation(training_rows(faces))[:300]
+        calibration = np.stack([centre(faces.crops[row]) for row in rows])
+    network = read_student(dlib_file(), run)
+    export_embedder(network, out, version, flip=flip, calibration=calibration)
 
 
 @app.command(name="dlib")
