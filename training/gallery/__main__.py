@@ -13,7 +13,9 @@ from model_server.bundle import BUNDLES
 from training.gallery.card import write_card
 from training.gallery.evaluate import evaluate
 from training.gallery.features import FaceModels, embed_all
+from training.gallery.groups import apparent_groups, read_ages
 from training.gallery.seed import write_seed
+from training.gallery.skin import face_mesh, tones
 from training.gallery.stability import stability
 
 
@@ -27,18 +29,20 @@ def main() -> None:
     options = parser.parse_args()
     models = FaceModels.load()
     table = embed_all(options.data, options.work, models)
-    figures = evaluate(table)
+    skin_tones = tones(options.data, options.work, models.detector.version, face_mesh())
+    result = evaluate(table, apparent_groups(table, skin_tones, read_ages(options.data)))
     if not options.no_stability:
-        figures |= stability(options.data, table, models)
+        result.figures.update(stability(options.data, table, models))
     about = {
         "embedder_version": models.embedder.version,
         "detector_version": models.detector.version,
     }
     # The manifest lists the card's hash too: the card comes first.
     options.destination.mkdir(parents=True, exist_ok=True)
-    write_card(options.destination / "MODEL_CARD.md", figures, about)
-    write_seed(options.data, options.destination, table, {**about, "figures": figures})
-    print(json.dumps(figures, indent=2))
+    write_card(options.destination / "MODEL_CARD.md", result, about)
+    measured = {"figures": result.figures, "tables": result.tables}
+    write_seed(options.data, options.destination, table, {**about, **measured})
+    print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":

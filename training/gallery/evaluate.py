@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray
-from model_server.gallery.calibration import Calibration
-from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
-from model_server.gallery.records import PersonFaces
-from model_server.gallery.scoring import BestMatches, Scorer
 from training.gallery.features import FaceTable
-from training.gallery.seed import (
-    Enrolled,
-    enrol,
-    general_hubness,
-    genuine_scores,
-    pair_cosines,
-    reference_rows,
-    seed_rows,
-)
+from training.gallery.groups import group_tables
+from training.gallery.held_out import ask, open_set
+from training.gallery.probes import SHOWN, Probes, Rows, index_of, make_probes
+from training.gallery.seed import enrol, general_hubness, reference_rows, seed_rows
 
-__all__ = ["MatcherFigures", "balanced_error", "evaluate", "others"]
+__all__ = ["Evaluation", "MatcherFigures", "Tables", "evaluate", "others"]
 
-Rows = npt.NDArray[np.intp]
 MatcherFigures = dict[str, float]
+Tables = dict[str, list[dict[str, float | str]]]
 
 _PROBES_A_PERSON = 3
 
 
-def index_of(enrolled: Enrolled, hubness: Hubness) -> FaceIndex:
-    """An index of the people; a person's key is the place in ``enrolled.ids``."""
-    index = FaceIndex(hubness.reference.shape[1], hubness)
-    index.replace(
-        [PersonFaces(key, rows) for key, rows in enumerate(enrolled.centres)], known=False
-    )
-    return index
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        figures: Single values by name.
+        tables: Lines by the table's name; those of a table have the same keys.
+    """
+
+    figures: MatcherFigures = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
 
 
-def evaluate(table: FaceTable) -> MatcherFigures:
-    """All figures that need no photo; see the keys."""
-    figures: MatcherFigures = {"photos": len(table.names) + table.missed, "missed": table.missed}
-    figures |= _identification(table)
-    figures |= _one_enrolled(table)
-    figures |= _held_out(table)
-    return figures
+def evaluate(table: FaceTable, groups: Mapping[str, Mapping[str, str]] | None = None) -> Evaluation:
+    """All that needs no photo; see the keys.
+
+    Args:
+        table: All faces.
+        groups: For each way to group people, the group of each person's id.
+    """
+    result = Evaluation()
+    result.figures.update(photos=len(table.names) + table.missed, missed=table.missed)
+    result.figures.update(_identification(table))
+    result.figures.update(_one_enrolled(table))
+    _held_out(table, groups or {}, result)
+    if groups:
+        train = _probes(table, table.rows("lfw", "train"))
+        tables = group_tables(table, train, groups)
+        result.tables.update({f"{name}, train": lines for name, lines in tables.items()})
+    return result
 
 
 def _ranks(index: FaceIndex, ids: Sequence[str], table: FaceTable, probes: Rows) -> FloatArray:
@@ -111,100 +117,50 @@ def others(
     ]
 
 
-def _held_out(table: FaceTable) -> MatcherFigures:
-    """Hubs, likeness and probabilities: fitted on half of the val people, measured on the other."""
+def _probes(table: FaceTable, rows: Rows) -> Probes:
+    """Some faces asking the seed gallery."""
+    enrolled, hubness = enrol(table, seed_rows(table)), general_hubness(table)
+    return make_probes(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
+
+
+def _held_out(
+    table: FaceTable, groups: Mapping[str, Mapping[str, str]], result: Evaluation
+) -> None:
+    """Hubs, likeness, probabilities, strangers and groups, on val people."""
     val = table.rows("lfw", "val")
-    side = np.array([sum(person.encode()) % 2 for person in table.people[val].tolist()])
-    enrolled = enrol(table, seed_rows(table))
-    winners: list[str] = []
-    own_probability: list[float] = []
-    strange_probability: list[float] = []
-    collected: dict[str, list[float]] = {
-        "likeness": [],
-        "pair_error": [],
-        "fnir_1": [],
-        "fnir_10": [],
-    }
-    hubness = general_hubness(table)
-    index = index_of(enrolled, hubness)
-    for half in (0, 1):
-        fit, test = val[side == half], val[side != half]
-        best = others(index, enrolled.ids, table.vectors[test], table.people[test].tolist(), 1)
-        winners += [hits[0][0] for hits in best]
-        everybody = np.array([hits[0][1] for hits in best], np.float32)
-        # One photo a person, lest people with many photos decide.
-        single = np.isin(test, reference_rows(table, test))
-        strangers = everybody[single]
-
-        genuine_fit = genuine_scores(table, fit, hubness)
-        genuine_test = genuine_scores(table, test, hubness)
-        key_of = {person: key for key, person in enumerate(enrolled.ids)}
-        reference = reference_rows(table, fit)
-        own_keys = [key_of[person] for person in table.people[reference].tolist()]
-        matches = BestMatches(hubness, table.vectors[reference], own_keys)
-        matches.search_all(index)
-        pairs = Calibration.fit(*pair_cosines(table, fit))
-        scorer = Scorer(pairs, genuine_fit, matches.scores)
-        collected["likeness"] += [scorer.likeness(float(score)) for score in strangers]
-        collected["pair_error"].append(_error(pairs, *pair_cosines(table, test, seed=1)))
-        fitted = Calibration.fit(genuine_fit, matches.scores)
-        own_probability += [fitted.probability(float(score)) for score in genuine_test]
-        strange_probability += [fitted.probability(float(score)) for score in everybody]
-        for name, quantile in (("fnir_1", 0.99), ("fnir_10", 0.9)):
-            threshold = np.quantile(strangers, quantile)
-            collected[name].append(_share(genuine_test < threshold))
-    counts = np.unique(winners, return_counts=True)[1]
-    likeness = np.array(collected["likeness"])
-    return {
-        "val_faces": len(winners),
-        "most_frequent_best_match": round(float(counts.max() / len(winners)), 4),
-        "different_best_matches": len(counts),
-        "likeness_of_strangers_median": round(float(np.median(likeness)), 1),
-        "likeness_of_strangers_p10": round(float(np.quantile(likeness, 0.1)), 1),
-        "likeness_of_strangers_p90": round(float(np.quantile(likeness, 0.9)), 1),
-        "compare_calibration_error": _mean(collected["pair_error"]),
-        "match_calibration_error": round(
-            balanced_error(np.array(own_probability), np.array(strange_probability)), 4
-        ),
-        "fnir_at_fpir_1_percent": _mean(collected["fnir_1"]),
-        "fnir_at_fpir_10_percent": _mean(collected["fnir_10"]),
-    }
-
-
-def balanced_error(
-    same: npt.NDArray[np.float64], different: npt.NDArray[np.float64], bins: int = 15
-) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over equal-width bins.
-
-    Args:
-        same: Probabilities given to pairs of the same person.
-        different: Those given to different people; both kinds weigh alike in all, as the
-            calibration takes for granted.
-        bins: How many.
-    """
-    probability = np.concatenate([same, different])
-    weight = np.repeat([0.5 / len(same), 0.5 / len(different)], [len(same), len(different)])
-    is_same = np.arange(len(probability)) < len(same)
-    which = np.minimum((probability * bins).astype(int), bins - 1)
-    total = 0.0
-    for number in range(bins):
-        inside = which == number
-        if inside.any():
-            share = weight[inside].sum()
-            confidence = (weight * probability)[inside].sum() / share
-            total += float(share * abs(confidence - (weight * is_same)[inside].sum() / share))
-    return total
-
-
-def _error(calibration: Calibration, same: FloatArray, different: FloatArray) -> float:
-    own = np.array([calibration.probability(float(score)) for score in same])
-    other = np.array([calibration.probability(float(score)) for score in different])
-    return balanced_error(own, other)
+    probes = _probes(table, val)
+    answers = ask(table, probes)
+    winners = np.unique([hits[0].key for hits in probes.others], return_counts=True)[1]
+    # One photo a person, lest people with many photos decide.
+    likeness = answers.likeness[np.isin(val, reference_rows(table, val))]
+    best, later = answers.matches(), answers.matches(slice(1, SHOWN))
+    curve = open_set(probes)
+    fnir = {line["fpir"]: line["fnir"] for line in curve}
+    result.figures.update(
+        val_faces=len(val),
+        val_people=len(np.unique(probes.people)),
+        val_mated_faces=int(probes.mated.sum()),
+        val_mated_people=len(np.unique(probes.people[probes.mated])),
+        most_frequent_best_match=round(float(winners.max() / len(val)), 4),
+        different_best_matches=len(winners),
+        likeness_of_strangers_median=round(float(np.median(likeness)), 1),
+        likeness_of_strangers_p10=round(float(np.quantile(likeness, 0.1)), 1),
+        likeness_of_strangers_p90=round(float(np.quantile(likeness, 0.9)), 1),
+        compare_calibration_error=round(answers.pairs.error, 4),
+        compare_calibration_chance=round(answers.pairs.chance, 4),
+        match_calibration_error=round(best.error, 4),
+        match_calibration_chance=round(best.chance, 4),
+        later_match_calibration_error=round(later.error, 4),
+        later_match_calibration_chance=round(later.chance, 4),
+        fnir_at_fpir_1_percent=fnir[0.01],
+        fnir_at_fpir_10_percent=fnir[0.1],
+    )
+    result.tables["open_set"] = [dict(line) for line in curve]
+    result.tables["reliability"] = [
+        {key: round(value, 4) for key, value in asdict(one).items()} for one in best.bins
+    ]
+    result.tables.update(group_tables(table, probes, groups, answers))
 
 
 def _share(mask: npt.NDArray[np.bool_]) -> float:
     return round(float(mask.mean()), 4)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return round(float(np.mean(values)), 4)

@@ -19,7 +19,7 @@ from model_server.faces.quality import face_quality
 from model_server.gallery.celebrity import slug
 from training.embedder.crops import Face, find_subject, read_people
 
-__all__ = ["FaceModels", "FaceTable", "embed_all", "read_faces"]
+__all__ = ["FaceModels", "FaceTable", "KeptRows", "embed_all", "read_faces"]
 
 _SAVED_EVERY = 2000
 _PHOTOS = 12_737
@@ -92,8 +92,8 @@ def embed_all(data: Path, work: Path, models: FaceModels) -> FaceTable:
         models: As served.
     """
     work.mkdir(parents=True, exist_ok=True)
-    found = _Kept(work / f"{models.detector.version}.npz")
-    vectors = _Kept(work / f"{models.detector.version}-{models.embedder.version}.npz")
+    found = KeptRows(work / f"{models.detector.version}.npz")
+    vectors = KeptRows(work / f"{models.detector.version}-{models.embedder.version}.npz")
     names, people, splits = [], [], []
     for face in track(read_faces(data), "embedding", total=_PHOTOS):
         names.append(face.name)
@@ -130,8 +130,15 @@ def _describe(detector: FaceDetector, face: Face) -> FloatArray:
     return row
 
 
-class _Kept:
-    """Rows by name, in a file."""
+class KeptRows:
+    """Rows by name, in a file.
+
+    Args:
+        path: Of the file; need not exist.
+
+    Attributes:
+        rows: By name.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

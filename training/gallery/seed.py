@@ -107,12 +107,19 @@ def genuine_scores(table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubnes
         if len(own) < 2:
             continue
         # A person with a hundred photos must not outweigh a hundred people.
-        for probe in own[:MAX_PROBES]:
-            rest = own[own != probe]
-            kept = centres(table.vectors[rest], table.quality[rest])
-            bias = float(hubness.bias(kept, np.zeros(1, np.intp))[0])
-            scores.append(float((kept @ table.vectors[probe]).max()) - bias)
+        scores += [
+            own_score(table, probe, own[own != probe], hubness) for probe in own[:MAX_PROBES]
+        ]
     return np.array(scores, np.float32)
+
+
+def own_score(
+    table: FaceTable, probe: int | np.intp, rows: npt.NDArray[np.intp], hubness: Hubness
+) -> float:
+    """What a face scores where these other photos of its person are enrolled."""
+    kept = centres(table.vectors[rows], table.quality[rows])
+    bias = float(hubness.bias(kept, np.zeros(1, np.intp))[0])
+    return float((kept @ table.vectors[probe]).max()) - bias
 
 
 def pair_cosines(

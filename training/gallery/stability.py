@@ -12,8 +12,9 @@ from PIL import ImageEnhance, ImageOps
 
 from model_server.analysis import FloatArray
 from training.embedder.crops import find_subject
-from training.gallery.evaluate import MatcherFigures, index_of, others
+from training.gallery.evaluate import MatcherFigures, others
 from training.gallery.features import FaceModels, FaceTable, read_faces
+from training.gallery.probes import index_of
 from training.gallery.seed import enrol, general_hubness, seed_rows
 
 __all__ = ["stability"]

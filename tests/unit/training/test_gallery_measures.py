@@ -1,0 +1,199 @@
+"""What the seed gallery's card says: calibration, open set, apparent groups, skin tones."""
+
+import gzip
+
+import numpy as np
+import pytest
+from skimage.color import rgb2lab
+
+from training.gallery.card import write_card
+from training.gallery.evaluate import Evaluation
+from training.gallery.features import FaceTable
+from training.gallery.groups import apparent_groups, group_tables, read_ages
+from training.gallery.held_out import ask, fold_of, open_set
+from training.gallery.probes import index_of, make_probes
+from training.gallery.reliability import calibration_error, chance_error, reliability
+from training.gallery.seed import enrol, general_hubness
+from training.gallery.skin import cheek_pixels, lab, tone, tone_class
+
+
+def table_of(noises, *, photos=4, dimension=16, crowded=()):
+    """Val people of LFW with so much noise between their photos, and 40 training people.
+
+    The people in ``crowded`` have faces that are hardly told apart.
+    """
+    rng = np.random.default_rng(0)
+    names, people, vectors = [], [], []
+    common = rng.normal(size=dimension)
+    for number, noise in enumerate([*noises, *[0.3] * 40]):
+        centre = rng.normal(size=dimension)
+        if number in crowded:
+            centre = common + centre
+        for photo in range(photos):
+            names.append(f"lfw/P_{number:03}/P_{number:03}_{photo}.webp")
+            people.append(f"p-{number:03}")
+            vectors.append(centre + noise * rng.normal(size=dimension))
+    rows = np.array(vectors)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    splits = np.where(np.arange(len(names)) < photos * len(noises), "val", "train")
+    quality = np.ones(len(names), np.float32)
+    return FaceTable(np.array(names), np.array(people), splits, rows.astype(np.float32), quality, 0)
+
+
+def probes_of(table):
+    rows = table.rows("lfw", "val")
+    enrolled, hubness = enrol(table, table.rows("lfw")), general_hubness(table)
+    return make_probes(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
+
+
+def test_the_calibration_error_is_zero_where_it_should_be():
+    """Honest probabilities have none; boasting has as much as it boasts."""
+    same = np.array([True] * 10 + [False] * 10)
+    even = np.ones(20)
+    assert calibration_error(same.astype(float), same, even) == 0
+    assert calibration_error(np.full(20, 0.5), same, even) == pytest.approx(0)
+    assert calibration_error(np.full(20, 0.9), same, even) == pytest.approx(0.4)
+    [one] = reliability(np.full(20, 0.9), same, np.where(same, 3.0, 1.0))
+    assert (one.count, one.said, one.true) == (20, pytest.approx(0.9), pytest.approx(0.75))
+
+
+def test_few_answers_show_an_error_by_chance():
+    """Exact probabilities show an error, smaller the more answers there are; sure ones none."""
+    few, many = (np.random.default_rng(0).random(count) for count in (50, 5000))
+    assert chance_error(few, np.ones(50)) > 0.08
+    assert 0 < chance_error(many, np.ones(5000)) < 0.03
+    assert chance_error(np.array([0.0, 1.0]), np.ones(2)) == 0
+
+
+def test_own_photos_are_no_strangers():
+    """Others never are the person; own scores are of the other photos, not of the very one."""
+    table = table_of([0.3] * 30, photos=7)
+    probes = probes_of(table)
+    assert all(len(hits) == 5 for hits in probes.others)
+    # Six of the seven photos of a person ask, lest the much photographed decide.
+    assert probes.mated.sum() == 30 * 6
+    rest = table.vectors[1:7].sum(0)
+    rest /= np.linalg.norm(rest)
+    bias = float(general_hubness(table).bias(rest[None])[0])
+    assert probes.own[0] == pytest.approx(float(table.vectors[0] @ rest) - bias, abs=1e-5)
+    assert np.nanmedian(probes.own) > np.nanmedian(probes.own_of_one)
+    hits, own = probes.shown(0, enrolled=True)
+    assert own.tolist() == [True, False, False, False, False]
+    assert not probes.shown(0, enrolled=False)[1].any()
+    assert len(hits) == 5
+
+
+def test_answers_are_by_curves_fitted_on_other_people():
+    """A person's own score does not change what the person is told; calibration is measured."""
+    table = table_of([0.35] * 60)
+    probes = probes_of(table)
+    answers = ask(table, probes)
+    assert answers.matches().error < 0.15
+    assert np.nanmean(answers.enrolled[:, 0]) > 0.8
+    assert answers.stranger[:, 0].mean() < 0.3
+    someone = probes.people == probes.people[0]
+    assert len(set(fold_of(probes.people[someone]))) == 1
+    changed = probes.own.copy()
+    changed[someone] = -1
+    again = ask(table, type(probes)(probes.rows, probes.people, probes.others, changed, changed))
+    np.testing.assert_allclose(again.stranger[someone], answers.stranger[someone])
+    elsewhere = fold_of(probes.people) != fold_of(probes.people)[0]
+    assert not np.allclose(again.stranger[elsewhere], answers.stranger[elsewhere])
+
+
+def test_letting_in_more_strangers_misses_fewer_people():
+    """FNIR falls as FPIR rises; the threshold lets in as many strangers as it says."""
+    table = table_of([0.6] * 60)
+    probes = probes_of(table)
+    curve = open_set(probes)
+    missed = [line["fnir"] for line in curve]
+    assert missed == sorted(missed, reverse=True)
+    assert missed[0] > missed[-1] > 0
+    assert all(line["fnir_one_photo"] >= line["fnir"] for line in curve)
+    tenth = next(line for line in curve if line["fpir"] == 0.1)
+    assert (probes.best_other >= tenth["threshold"]).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_group_whose_faces_are_hardly_told_apart_shows(tmp_path):
+    """More false accepts for people who look alike, fewer true ones for changing faces."""
+    crowded = range(40, 60)
+    table = table_of([0.3] * 20 + [0.9] * 20 + [0.3] * 20, crowded=crowded)
+    kinds = {"steady": range(20), "changing": range(20, 40), "alike": crowded}
+    group_of = {f"p-{number:03}": name for name, some in kinds.items() for number in some}
+    probes = probes_of(table)
+    tables = group_tables(table, probes, {"kind": group_of}, ask(table, probes))
+    lines = {line["group"]: line for line in tables["by kind"]}
+    assert list(lines) == ["everybody", "alike", "changing", "steady"]
+    everybody, alike, changing, steady = lines.values()
+    assert everybody["false_accept_rate"] == pytest.approx(0.001, abs=0.0005)
+    assert everybody["people"] == 60
+    assert everybody["same_pairs"] == 60 * 6
+    assert alike["false_accept_rate"] > 5 * everybody["false_accept_rate"]
+    assert changing["true_accept_rate"] < 0.5
+    assert steady["true_accept_rate"] > 0.9
+    assert changing["true_accept_rate_low"] < changing["true_accept_rate"]
+    assert changing["true_accept_rate"] < changing["true_accept_rate_high"]
+    assert changing["rank_1"] < steady["rank_1"] == 1
+    assert 0 <= steady["calibration_error"] <= 1
+
+    card = tmp_path / "card.md"
+    about = {"embedder_version": "e", "detector_version": "d"}
+    write_card(card, Evaluation({}, tables), about)
+    assert "Gaps: true accepts from" in card.read_text()
+    assert "(changing) to" in card.read_text()
+    for line in tables["by kind"]:
+        line["people_with_two_photos"] = 3
+    write_card(card, Evaluation({}, tables), about)
+    assert "Too few people" in card.read_text()
+
+
+def test_people_are_grouped_by_the_median_of_their_photos(tmp_path):
+    """One badly lit photo does not move a person; a person without a measure is in no group."""
+    table = table_of([0.3] * 3)
+    names = table.names.tolist()
+    tones = dict(zip(names[:3], (45.0, 50.0, -80.0), strict=True))
+    (tmp_path / "lfw").mkdir()
+    with gzip.open(tmp_path / "lfw" / "attributes.csv.gz", "wt") as file:
+        file.write("image_name,age_estimate\nP_000_0.webp,31.5\nP_001_0.webp,61\n")
+    groups = apparent_groups(table, tones, read_ages(tmp_path))
+    assert groups == {
+        "skin tone": {"p-000": "light"},
+        "age": {"p-000": "30 to 39", "p-001": "40 and over"},
+    }
+
+
+def test_colours_are_as_the_standard_has_them():
+    """CIELAB as another implementation computes it."""
+    colours = np.random.default_rng(0).integers(0, 256, (200, 3), dtype=np.uint8)
+    np.testing.assert_allclose(lab(colours), rgb2lab(colours[None])[0], atol=0.02)
+
+
+def test_the_typology_angle_orders_skin_from_light_to_dark():
+    """Lighter skin has the larger angle and its class; grey photos have none."""
+    colours = [(250, 220, 200), (225, 180, 150), (190, 140, 110), (120, 80, 60), (60, 40, 30)]
+    angles = [tone(np.full((50, 3), colour, np.uint8)) for colour in colours]
+    assert angles == sorted(angles, reverse=True)
+    names = [tone_class(angle) for angle in angles]
+    assert (names[0], names[-1]) == ("very light", "dark")
+    assert [tone_class(angle) for angle in (55.1, 54.9, 28, -30, -89)] == [
+        "very light",
+        "light",
+        "tan",
+        "dark",
+        "dark",
+    ]
+    assert np.isnan(tone(np.full((50, 3), 128, np.uint8)))
+    assert np.isnan(tone(np.full((5, 3), (225, 180, 150), np.uint8)))
+
+
+def test_only_the_cheeks_are_looked_at():
+    """Pixels within the polygons of the mesh, and none of the rest."""
+    photo = np.zeros((100, 100, 3), np.uint8)
+    photo[40:61, 10:31] = photo[40:61, 70:91] = (200, 150, 120)
+    points = np.full((468, 3), 99, np.float32)
+    square = [(11, 41), (20, 41), (29, 41), (29, 59), (20, 59), (11, 59)]
+    points[[117, 118, 101, 36, 205, 187], :2] = square
+    points[[346, 347, 330, 266, 425, 411], :2] = [(x + 60, y) for x, y in square]
+    pixels = cheek_pixels(photo, points)
+    assert len(pixels) == pytest.approx(2 * 19 * 19, rel=0.1)
+    assert (pixels == (200, 150, 120)).all()
