@@ -141,6 +141,8 @@ class Analysis:
         faces: Largest first.
         timings_ms: Milliseconds by stage.
         model_versions: Version of each model by its part.
+        additional_faces: The one person's face in each photo after the first, where
+            several were looked at together.
     """
 
     width: int
@@ -149,6 +151,7 @@ class Analysis:
     faces: tuple[FaceAnalysis, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     model_versions: Mapping[str, str] = field(default_factory=dict)
+    additional_faces: tuple[FaceAnalysis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

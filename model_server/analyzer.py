@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+
 from model_server.analysis import (
     Analysis,
     BoundingBox,
@@ -28,6 +30,7 @@ from model_server.captioning.face_grammar import describe, parse
 from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
 from model_server.faces.alignment import align_portrait, crop_face
 from model_server.faces.quality import face_quality
+from model_server.faces.together import choose_faces, weighted_mean
 from model_server.imaging import DecodedPhoto, ImageLimits, decode, encode_jpeg
 
 __all__ = ["AnalyzeOptions", "Analyzer", "Enrolment", "Gallery", "Models"]
@@ -220,6 +223,57 @@ class Analyzer:
         faces = self._match(faces, embeddings, options, watch)
         return self._analysis(photo, watch, faces=faces)
 
+    def match_together(
+        self,
+        photos: Sequence[bytes],
+        options: AnalyzeOptions,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Analysis:
+        """Whom one person resembles, from several photos.
+
+        Args:
+            photos: Of image files; the person is the largest face of the first one.
+            options: What to return; ``max_faces`` bounds the faces looked at in the others.
+            cancelled: Asked between stages; once true, the work is given up.
+
+        Raises:
+            NoFaceError: A photo shows no face.
+            WrongPersonError: A photo shows nobody like the person.
+            InvalidPhotoError: The bytes are no photo that we can use.
+            CancelledError: ``cancelled`` became true.
+        """
+        watch = Stopwatch(cancelled)
+        size: tuple[int, int] | None = None
+        faces: list[list[FaceAnalysis]] = []
+        embeddings: list[FloatArray] = []
+        for number, data in enumerate(photos):
+            photo = self._decode(data, watch)
+            size = size or (photo.width, photo.height)
+            found, vectors = self._find_faces(photo, options, watch)
+            if not found:
+                raise _no_face(f"photo {number + 1}", str(number))
+            faces.append([_at_full_size(face, photo) for face in found])
+            embeddings.append(vectors)
+        with watch.stage("search"):
+            chosen = choose_faces(
+                embeddings,
+                lambda one, other: self._gallery.compare(one, other).same_person_probability,
+            )
+        own = [found[row] for found, row in zip(faces, chosen, strict=True)]
+        rows = np.stack([found[row] for found, row in zip(embeddings, chosen, strict=True)])
+        mean = weighted_mean(rows, [face.quality for face in own])
+        [first] = self._match(own[:1], mean[None], options, watch)
+        width, height = size or (0, 0)
+        return Analysis(
+            width,
+            height,
+            None,
+            (first,),
+            watch.finish(),
+            self._versions(),
+            additional_faces=tuple(own[1:]),
+        )
+
     def compare(
         self,
         first: bytes,
@@ -243,11 +297,7 @@ class Analyzer:
             photo = self._decode(data, watch)
             found, vectors = self._find_faces(photo, options, watch)
             if not found:
-                raise NoFaceError(
-                    f"no face was found in the {which} photo: "
-                    "send one that shows a face from the front, larger and well lit",
-                    metadata={"photo": which},
-                )
+                raise _no_face(f"the {which} photo", which)
             faces.append(_at_full_size(found[0], photo))
             embeddings.append(vectors[0])
         similarity = self._gallery.compare(embeddings[0], embeddings[1])
@@ -361,6 +411,14 @@ class Analyzer:
             "photos": models.photos.version,
             "faces": models.faces.version,
         }
+
+
+def _no_face(where: str, photo: str) -> NoFaceError:
+    return NoFaceError(
+        f"no face was found in {where}: "
+        "send one that shows a face from the front, larger and well lit",
+        metadata={"photo": photo},
+    )
 
 
 def _at_full_size(face: FaceAnalysis, photo: DecodedPhoto) -> FaceAnalysis:

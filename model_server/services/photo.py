@@ -37,6 +37,7 @@ __all__ = ["PhotoService"]
 
 MAX_FACES = 30
 MAX_MATCHES = 50
+MAX_ADDITIONAL_PHOTOS = 9
 STREAM_AHEAD = 4
 """Photos of one stream that are worked on at the same time."""
 
@@ -100,15 +101,27 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
     async def MatchFaces(
         self, request: photo_pb2.MatchFacesRequest, context: Context
     ) -> photo_pb2.MatchFacesResponse:
-        """The faces of one photo and whom they resemble."""
+        """The faces of one photo and whom they resemble, or one person from several photos."""
         options = _options(request.match_options)
+        photos = (request.photo, *request.additional_photos)
+        if len(photos) - 1 > MAX_ADDITIONAL_PHOTOS:
+            raise InvalidRequestError(
+                f"there are {len(photos) - 1} additional_photos: "
+                f"send {MAX_ADDITIONAL_PHOTOS} at most",
+                metadata={"field": "additional_photos"},
+            )
         analysis = await self._run(
-            lambda cancelled: self._analyzer.match(request.photo, options, cancelled)
+            lambda cancelled: (
+                self._analyzer.match_together(photos, options, cancelled)
+                if len(photos) > 1
+                else self._analyzer.match(request.photo, options, cancelled)
+            )
         )
         return photo_pb2.MatchFacesResponse(
             faces=[self._face(face) for face in analysis.faces],
             image_size=photo_pb2.ImageSize(width=analysis.width, height=analysis.height),
             processing_info=_processing_info(analysis),
+            additional_faces=[self._face(face) for face in analysis.additional_faces],
         )
 
     async def CompareFaces(

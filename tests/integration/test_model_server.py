@@ -125,6 +125,26 @@ def test_compare_a_person_with_themselves_and_with_nobody(photos):
     assert "second" in caught.value.details()
 
 
+def test_several_photos_of_one_person(photos):
+    """Together they are answered once; a photo of nobody is refused with its number."""
+    first, second = jpeg(sample_photo()), jpeg(head().rotate(8))
+    answer = photos.MatchFaces(
+        photo_pb2.MatchFacesRequest(photo=first, additional_photos=[second, first])
+    )
+    [face] = answer.faces
+    assert len(face.matches) == 5
+    assert len(answer.additional_faces) == 2
+    assert not any(other.matches for other in answer.additional_faces)
+    nobody = jpeg(Image.new("RGB", (320, 240), "grey"))
+    with pytest.raises(grpc.RpcError) as caught:
+        photos.MatchFaces(
+            photo_pb2.MatchFacesRequest(photo=first, additional_photos=[second, nobody])
+        )
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert reason_of(caught.value) == "NO_FACE"
+    assert "photo 3" in caught.value.details()
+
+
 @pytest.mark.parametrize(
     "picture",
     [Image.new("RGB", (640, 480)), Image.new("RGB", (16, 16), "white")],

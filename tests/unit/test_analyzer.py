@@ -10,7 +10,7 @@ from PIL import Image
 
 from model_server.analysis import BoundingBox, Caption, Detection, Match, Similarity
 from model_server.analyzer import AnalyzeOptions, Analyzer, Models
-from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
+from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError, WrongPersonError
 
 STAGES = {"decode", "caption", "detect", "embed", "search", "describe", "total"}
 
@@ -64,14 +64,16 @@ class FakeCaptioner:
 class FakeGallery:
     def __init__(self):
         self.asked = []
+        self.same_person = lambda first, second: 0.2
 
     def match(self, embeddings, *, max_matches, required_tags=()):
+        self.embeddings = embeddings
         self.asked.append((len(embeddings), max_matches, tuple(required_tags)))
         match = Match("someone", Similarity(0.5, 60.0, 0.1))
         return [(match,) * max_matches for _ in embeddings]
 
     def compare(self, first, second):
-        return Similarity(float(first @ second), 50.0, 0.2)
+        return Similarity(float(first @ second), 50.0, self.same_person(first, second))
 
 
 @pytest.fixture
@@ -195,6 +197,45 @@ def test_compare_says_which_photo_has_no_face(analyzer, models):
     with pytest.raises(NoFaceError, match="second") as caught:
         analyzer.compare(photo(), photo())
     assert caught.value.metadata == {"photo": "second"}
+
+
+def test_one_person_from_several_photos(analyzer, models, gallery):
+    """Of each photo the person's face, wherever it stands; one search by the mean of all."""
+    person, somebody = np.eye(4, dtype=np.float32)[:2]
+    shown = iter([[person, somebody], [somebody, person], [person]])
+    sides = iter([(120, 60), (99, 80), (70,)])
+
+    def detect(image):
+        return [face_at(10, 10, side) for side in next(sides)]
+
+    models.detector.detect = detect
+    models.embedder.embed = lambda image, detections: np.stack(next(shown))
+    gallery.same_person = lambda first, second: float(first @ second)
+    analysis = analyzer.match_together([photo(), photo(seed=1), photo(seed=2)], AnalyzeOptions())
+    [face] = analysis.faces
+    assert face.detection.box.width == 120
+    assert len(face.matches) == 5
+    assert [other.detection.box.width for other in analysis.additional_faces] == [80, 70]
+    assert gallery.embeddings == pytest.approx(person[None])
+    assert set(analysis.timings_ms) == {"decode", "detect", "embed", "search", "total"}
+
+
+def test_several_photos_must_all_show_the_person(analyzer, models, gallery):
+    """A photo of somebody else or of nobody is refused by its number."""
+    one, other = np.eye(4, dtype=np.float32)[:2]
+    gallery.same_person = lambda first, second: float(first @ second)
+    models.detector.faces = [face_at(10, 10, 120)]
+    shown = iter([one, one, other])
+    models.embedder.embed = lambda image, detections: next(shown)[None]
+    with pytest.raises(WrongPersonError, match="photo 3") as caught:
+        analyzer.match_together([photo()] * 3, AnalyzeOptions())
+    assert caught.value.metadata["photo"] == "2"
+    assert gallery.asked == []
+    found = iter([[face_at(10, 10, 120)], []])
+    models.embedder.embed = lambda image, detections: np.stack([one])[: len(detections)]
+    models.detector.detect = lambda image: next(found)
+    with pytest.raises(NoFaceError, match="photo 2"):
+        analyzer.match_together([photo()] * 2, AnalyzeOptions())
 
 
 def test_enrolment_takes_exactly_one_good_face(analyzer, models):

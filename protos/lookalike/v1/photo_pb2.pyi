@@ -58,22 +58,26 @@ class DescribePhotoResponse(_message.Message):
     def __init__(self, caption: _Optional[_Union[Caption, _Mapping]] = ..., nsfw_score: _Optional[float] = ..., processing_info: _Optional[_Union[ProcessingInfo, _Mapping]] = ...) -> None: ...
 
 class MatchFacesRequest(_message.Message):
-    __slots__ = ("photo", "match_options")
+    __slots__ = ("photo", "match_options", "additional_photos")
     PHOTO_FIELD_NUMBER: _ClassVar[int]
     MATCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ADDITIONAL_PHOTOS_FIELD_NUMBER: _ClassVar[int]
     photo: bytes
     match_options: MatchOptions
-    def __init__(self, photo: _Optional[bytes] = ..., match_options: _Optional[_Union[MatchOptions, _Mapping]] = ...) -> None: ...
+    additional_photos: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, photo: _Optional[bytes] = ..., match_options: _Optional[_Union[MatchOptions, _Mapping]] = ..., additional_photos: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class MatchFacesResponse(_message.Message):
-    __slots__ = ("faces", "image_size", "processing_info")
+    __slots__ = ("faces", "image_size", "processing_info", "additional_faces")
     FACES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_INFO_FIELD_NUMBER: _ClassVar[int]
+    ADDITIONAL_FACES_FIELD_NUMBER: _ClassVar[int]
     faces: _containers.RepeatedCompositeFieldContainer[Face]
     image_size: ImageSize
     processing_info: ProcessingInfo
-    def __init__(self, faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ..., image_size: _Optional[_Union[ImageSize, _Mapping]] = ..., processing_info: _Optional[_Union[ProcessingInfo, _Mapping]] = ...) -> None: ...
+    additional_faces: _containers.RepeatedCompositeFieldContainer[Face]
+    def __init__(self, faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ..., image_size: _Optional[_Union[ImageSize, _Mapping]] = ..., processing_info: _Optional[_Union[ProcessingInfo, _Mapping]] = ..., additional_faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ...) -> None: ...
 
 class CompareFacesRequest(_message.Message):
     __slots__ = ("first_photo", "second_photo", "include_crops")

@@ -97,7 +97,8 @@ class PhotoServiceServicer:
 
     def MatchFaces(self, request, context):
         """MatchFaces returns the faces and the celebrities they resemble; nothing is
-        put into words.
+        put into words. With more photos of one person it tells whom that person
+        resembles, from all of them together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class PhotoServiceStub:
     """DescribePhoto returns the caption of the photo only; faces are not sought."""
     MatchFaces: _grpc.UnaryUnaryMultiCallable[_photo_pb2.MatchFacesRequest, _photo_pb2.MatchFacesResponse]
     """MatchFaces returns the faces and the celebrities they resemble; nothing is
-    put into words.
+    put into words. With more photos of one person it tells whom that person
+    resembles, from all of them together.
     """
     CompareFaces: _grpc.UnaryUnaryMultiCallable[_photo_pb2.CompareFacesRequest, _photo_pb2.CompareFacesResponse]
     """CompareFaces says how alike the largest faces of two photos are.
@@ -82,7 +83,8 @@ class PhotoServiceAsyncStub(PhotoServiceStub):
     """DescribePhoto returns the caption of the photo only; faces are not sought."""
     MatchFaces: _aio.UnaryUnaryMultiCallable[_photo_pb2.MatchFacesRequest, _photo_pb2.MatchFacesResponse]  # type: ignore[assignment]
     """MatchFaces returns the faces and the celebrities they resemble; nothing is
-    put into words.
+    put into words. With more photos of one person it tells whom that person
+    resembles, from all of them together.
     """
     CompareFaces: _aio.UnaryUnaryMultiCallable[_photo_pb2.CompareFacesRequest, _photo_pb2.CompareFacesResponse]  # type: ignore[assignment]
     """CompareFaces says how alike the largest faces of two photos are.
@@ -130,7 +132,8 @@ class PhotoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_photo_pb2.MatchFacesResponse, _abc.Awaitable[_photo_pb2.MatchFacesResponse]]:
         """MatchFaces returns the faces and the celebrities they resemble; nothing is
-        put into words.
+        put into words. With more photos of one person it tells whom that person
+        resembles, from all of them together.
         """
 
     @_abc_1.abstractmethod

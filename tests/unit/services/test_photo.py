@@ -1,6 +1,7 @@
 """From domain to protobuf: nothing is left behind."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from model_server.analysis import (
     Match,
     Similarity,
 )
-from model_server.errors import CelebrityNotFoundError
+from model_server.errors import CelebrityNotFoundError, InvalidRequestError
 from model_server.gallery.celebrity import Celebrity
 from model_server.metrics import Metrics
 from model_server.services.photo import PhotoService
@@ -48,6 +49,9 @@ class FullAnalyzer:
 
     def match(self, data, options, cancelled):
         return ANALYSIS
+
+    def match_together(self, photos, options, cancelled):
+        return replace(ANALYSIS, additional_faces=(FACE,) * (len(photos) - 1))
 
     def compare(self, first, second, *, include_crops, cancelled):
         return Comparison(SIMILARITY, FACE, FACE, TIMINGS, VERSIONS)
@@ -86,17 +90,17 @@ TIMES = ("seconds", "nanos")
 
 
 @pytest.mark.parametrize(
-    ("method", "request_type"),
+    ("method", "asked"),
     [
-        ("AnalyzePhoto", photo_pb2.AnalyzePhotoRequest),
-        ("DescribePhoto", photo_pb2.DescribePhotoRequest),
-        ("MatchFaces", photo_pb2.MatchFacesRequest),
-        ("CompareFaces", photo_pb2.CompareFacesRequest),
+        ("AnalyzePhoto", photo_pb2.AnalyzePhotoRequest()),
+        ("DescribePhoto", photo_pb2.DescribePhotoRequest()),
+        ("MatchFaces", photo_pb2.MatchFacesRequest(additional_photos=[b"more"])),
+        ("CompareFaces", photo_pb2.CompareFacesRequest()),
     ],
 )
-async def test_every_field_of_every_answer_is_filled(service, method, request_type):
+async def test_every_field_of_every_answer_is_filled(service, method, asked):
     """A field that is added to the contract and forgotten here is found."""
-    response = await getattr(service, method)(request_type(), None)
+    response = await getattr(service, method)(asked, None)
     assert [path for path in unset(response) if not path.endswith(TIMES)] == []
 
 
@@ -111,6 +115,19 @@ async def test_values_arrive_where_they_belong(service):
     assert response.nsfw_score == 0.25
     assert response.image_size.width == 640
     assert "queue" in response.processing_info.timings_ms
+
+
+async def test_several_photos_of_one_person(service):
+    """They are looked at together, a face for each; more than ten are refused."""
+    alone = await service.MatchFaces(photo_pb2.MatchFacesRequest(photo=b"one"), None)
+    assert not alone.additional_faces
+    request = photo_pb2.MatchFacesRequest(photo=b"one", additional_photos=[b"more"] * 9)
+    response = await service.MatchFaces(request, None)
+    assert len(response.faces) == 1
+    assert len(response.additional_faces) == 9
+    request.additional_photos.append(b"too many")
+    with pytest.raises(InvalidRequestError, match="9 at most"):
+        await service.MatchFaces(request, None)
 
 
 def test_every_field_of_a_celebrity_is_filled():
