@@ -20,6 +20,7 @@ from bots.console.photos import STDIN, expand, read_photo
 from bots.console.render import as_answer, print_answer
 from bots.console.runner import complain, run
 from bots.console.terminal import graphics, language, picture
+from bots.console.together import analyze_together
 from bots.core.answer import Answer
 from bots.core.client import LookalikeClient
 from bots.core.errors import BadPhoto, InvalidRequest, ServerFailure, UnsuitablePhoto
@@ -66,12 +67,43 @@ def describe(
             help="Show the side-by-side picture where the terminal draws sixels or kitty graphics.",
         ),
     ] = True,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            help="All photos show one person: whom does that person resemble? "
+            "The others make the answer about the first one steadier.",
+        ),
+    ] = False,
 ) -> None:
     """Say what photos show, what each face is like, and whom it resembles."""
     # Asked before anything is written: the terminal's answer comes through standard input.
     draws = picture_wanted and not json and STDIN not in photos and graphics() is not None
     wish = _Wish(top, tuple(tag or ()), crops=draws)
-    run(_describe(photos, wish, json=json, server=server, embedded=embedded))
+    work = _describe_together if together else _describe
+    run(work(photos, wish, json=json, server=server, embedded=embedded))
+
+
+async def _describe_together(
+    arguments: Iterable[str], wish: _Wish, *, json: bool, server: str | None, embedded: bool
+) -> ExitCode:
+    names = list(expand(arguments))
+    options = photo_pb2.MatchOptions(
+        max_matches=wish.top, required_tags=wish.tags, include_crops=wish.crops
+    )
+    async with connect(server, embedded=embedded) as client:
+        response = await analyze_together(client, names, options)
+        if json:
+            print_json({**analysis_json(names[0], response), "photos": names})
+            return ExitCode.OK
+        shelf = PortraitShelf(client)
+        try:
+            answer = as_answer(response, 1)
+            title = ", ".join(names)
+            await _show(title, answer, wish, shelf=shelf, texts=texts_for(language()))
+        finally:
+            await shelf.close()
+    return ExitCode.OK
 
 
 async def _describe(

@@ -154,10 +154,27 @@ class LookalikeClient:
         return await self._call(self._photos.DescribePhoto, request)
 
     async def match(
-        self, photo: bytes, options: photo_pb2.MatchOptions | None = None
+        self,
+        photo: bytes,
+        options: photo_pb2.MatchOptions | None = None,
+        *,
+        additional_photos: Sequence[bytes] = (),
     ) -> photo_pb2.MatchFacesResponse:
-        """The faces of one photo and whom they resemble."""
-        request = photo_pb2.MatchFacesRequest(photo=photo, match_options=options)
+        """The faces of one photo and whom they resemble, or one person from several photos.
+
+        Args:
+            photo: Its bytes.
+            options: How many faces and matches.
+            additional_photos: More photos of the person whose face is the largest in
+                ``photo``; that face is answered then, matched by all of them together.
+
+        Raises:
+            UnsuitablePhoto: A photo does not show the person (reason ``WRONG_PERSON``).
+            ClientError: As in :meth:`analyze`.
+        """
+        request = photo_pb2.MatchFacesRequest(
+            photo=photo, match_options=options, additional_photos=additional_photos
+        )
         return await self._call(self._photos.MatchFaces, request)
 
     async def compare(

@@ -183,8 +183,12 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
 
     async def MatchFaces(self, request: Any, context: Any) -> Any:
         def match() -> Any:
-            full = self.script(request.photo)
-            return photo_pb2.MatchFacesResponse(faces=full.faces, image_size=full.image_size)
+            full = self._limited(request)
+            if not request.additional_photos:
+                return photo_pb2.MatchFacesResponse(faces=full.faces, image_size=full.image_size)
+            return photo_pb2.MatchFacesResponse(
+                faces=[self._together(request)], image_size=full.image_size
+            )
 
         return await self._answer("MatchFaces", request, context, match)
 
@@ -296,6 +300,32 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
                 one.ClearField("crop")
         del full.faces[request.match_options.max_faces or 10 :]
         return full
+
+    def _together(self, request: Any) -> photo_pb2.Face:
+        """The first photo's face with the look-alikes of the last; who is described alike is one person."""
+        faces = [
+            next(iter(self.script(photo).faces), None)
+            for photo in (request.photo, *request.additional_photos)
+        ]
+        for number, one in enumerate(faces, start=1):
+            if one is None:
+                raise Failure(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "NO_FACE",
+                    f"no face was found in photo {number}: send another one",
+                )
+            if one.caption.text != faces[0].caption.text:
+                raise Failure(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "WRONG_PERSON",
+                    f"photo {number} does not seem to show the person of the first photo",
+                )
+        together = photo_pb2.Face()
+        together.CopyFrom(faces[0])
+        del together.matches[:]
+        together.matches.extend(faces[-1].matches[: request.match_options.max_matches or 5])
+        together.ClearField("caption")
+        return together
 
     def _known(self, name: str) -> celebrity_pb2.Celebrity:
         if name not in self.gallery:
