@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,8 +22,11 @@ from model_server.imaging import Preprocessing
 from training.checkpoint import load_model
 from training.dataset import CaptionedPhotos, references
 from training.metrics import score_captions
+from training.photos import BrokenPhotoError
 
 __all__ = ["Candidate", "Evaluation", "evaluate", "open_candidate"]
+
+_log = logging.getLogger(__name__)
 
 _BAD_ENDINGS = {"a", "an", "the", "and", "or", "of", "with", "in", "on", "at", "to", "by", "for"}
 _BAD_ENDINGS |= {"from", "while", "as", "his", "her", "its", "their", "is", "are"}
@@ -47,24 +51,33 @@ class Candidate:
         batch: int = 16,
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, str]:
-        """Captions all photos of a data set, in its order."""
+        """Captions all photos of a data set, in its order; broken ones are left out."""
         captions: dict[str, str] = {}
         names = dataset.names
         for start in range(0, len(names), batch):
-            chosen = names[start : start + batch]
-            images = [dataset.photos.open(name) for name in chosen]
-            encoded = [item for item, _ in encode_images(self.encoder, images, self.preprocessing)]
+            images = {}
+            for name in names[start : start + batch]:
+                try:
+                    images[name] = dataset.photos.open(name)
+                except BrokenPhotoError as error:
+                    _log.warning("left out: %s", error)
+            opened = list(images.values())
+            encoded = [item for item, _ in encode_images(self.encoder, opened, self.preprocessing)]
             for name, found in zip(
-                chosen, search(self.decoder, encoded, self.decoding), strict=True
+                images, search(self.decoder, encoded, self.decoding), strict=True
             ):
                 captions[name] = self.vocabulary.decode(found.tokens)
             if progress:
-                progress(len(captions))
+                progress(min(start + batch, len(names)))
         return captions
 
 
 def open_candidate(
-    where: str, *, beam_size: int | None = None, length_penalty: float | None = None
+    where: str,
+    *,
+    beam_size: int | None = None,
+    length_penalty: float | None = None,
+    max_length: int | None = None,
 ) -> Candidate:
     """A bundle by name or path, or a checkpoint (.pt).
 
@@ -72,6 +85,7 @@ def open_candidate(
         where: Such as "photos", a bundle's folder, or runs/photos/best.pt.
         beam_size: Instead of the bundle's own; 1 is greedy.
         length_penalty: Likewise.
+        max_length: Likewise.
 
     Raises:
         BundleError: There is no such bundle, or it is damaged.
@@ -102,11 +116,8 @@ def open_candidate(
             Preprocessing.from_manifest(bundle.read("preprocessing")),
             load_decoding(bundle, vocabulary),
         )
-    changes: dict[str, Any] = {}
-    if beam_size is not None:
-        changes["beam_size"] = beam_size
-    if length_penalty is not None:
-        changes["length_penalty"] = length_penalty
+    wanted = {"beam_size": beam_size, "length_penalty": length_penalty, "max_length": max_length}
+    changes: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     return replace(candidate, decoding=replace(candidate.decoding, **changes))
 
 
@@ -169,10 +180,15 @@ def evaluate(
         training_captions: To see how many captions are copies.
         meteor: Whether to run METEOR where Java is present.
         progress: Called with the number of photos done.
+
+    Raises:
+        ValueError: Not one photo could be read.
     """
     started = time.perf_counter()
     captions = candidate.caption(dataset, progress=progress)
     seconds = time.perf_counter() - started
+    if not captions:
+        raise ValueError("none of the photos can be read")
     words = {name: " ".join(tokenize(text)) for name, text in captions.items()}
     scores = score_captions(references(dataset), words, meteor=meteor)
     known = {" ".join(tokenize(text)) for text in training_captions}

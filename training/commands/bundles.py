@@ -33,7 +33,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for scores.json and index.html.")] = None,
     train_captions: Annotated[Path | None, typer.Option(help="To count copied captions.")] = None,
-    beam: Annotated[int | None, typer.Option(help="Instead of the bundle's; 1 is greedy.")] = None,
+    beam: Annotated[
+        int | None, typer.Option(help="Instead of the bundle's; 1 is greedy.", min=1)
+    ] = None,
     length_penalty: float | None = None,
     meteor: Annotated[bool, typer.Option(help="Where Java is present.")] = True,
 ) -> None:
@@ -85,42 +87,43 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     images: Images,
     captions: Captions,
+    dev_captions: Annotated[
+        Path | None, typer.Option(help="CSV of held-out photos, to compare int8 with fp32.")
+    ] = None,
+    dev_images: Annotated[Path | None, typer.Option(help="If they are elsewhere.")] = None,
     name: str = "photos",
     version: str = "1",
     license_: Annotated[str, typer.Option("--license", help="Of the weights.")] = "unknown",
     calibrate: Annotated[int, typer.Option(help="Training photos for int8; 0: fp16.")] = 300,
-    beam: int = 3,
-    max_length: int = 20,
+    beam: Annotated[int, typer.Option(min=1)] = 3,
+    max_length: Annotated[int, typer.Option(min=1)] = 20,
     length_penalty: float = 0.7,
-    weights: Annotated[bool, typer.Option(help="Add weights.safetensors.")] = False,
+    weights: Annotated[bool, typer.Option(help="Add weights.safetensors.")] = True,
 ) -> None:
-    """Makes the bundle that the server loads. Give it the training photos and captions."""
+    """Makes the bundle that the server loads. Give it the training photos and captions.
+
+    With held-out photos it is scored; where int8 costs more than 1 % of CIDEr it stays in fp16.
+    """
     from training.checkpoint import load_model
-    from training.export import BundleFacts, export_bundle, sample_photos
+    from training.export import BundleFacts
+    from training.scored_export import export_scored
 
     data = load_captioned(images, captions)
+    held_out = load_captioned(dev_images or images, dev_captions) if dev_captions else None
     try:
-        model, words, preprocessing, config, content = load_model(checkpoint)
+        *_, config, content = load_model(checkpoint)
         _check_trained_on(content, data)
         facts = BundleFacts(
             name,
             version,
             license_,
             {"beam_size": beam, "max_length": max_length, "length_penalty": length_penalty},
-            data={"train": data.digest},
             metrics={"held_out_greedy": content["history"][-1]},
             training=config.to_dict(),
-            card=f"# {name}\n\nTrained by lookalike-train; see bundle.json for what with.\n",
         )
-        export_bundle(
-            out,
-            model,
-            words,
-            preprocessing,
-            facts,
-            calibration=sample_photos(data.photos, data.names, calibrate),
-            keep_weights=weights,
+        precision = export_scored(
+            out, checkpoint, facts, data, held_out, calibrate=calibrate, keep_weights=weights
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookalikeError) as error:
         raise failed(error) from error
-    console.print(str(out))
+    console.print(f"{out}, encoder in {precision}")

@@ -54,6 +54,7 @@ def test_from_a_folder_to_scores(
     call(
         "export", "--checkpoint", tmp_path / "run" / "best.pt", "--out", tmp_path / "bundle",
         "--images", photos, "--captions", data, "--calibrate", 0, "--max-length", 8,
+        "--dev-captions", dev,
     )  # fmt: skip
     printed = call(
         "evaluate", "--images", photos, "--captions", dev, "--bundle", tmp_path / "bundle",
