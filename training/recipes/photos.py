@@ -29,6 +29,7 @@ from training.evaluate import Evaluation, evaluate, open_candidate
 from training.export import BundleFacts, complete_bundle, export_bundle, sample_photos
 from training.open_nsfw import load_open_nsfw
 from training.photos import open_photos
+from training.precision import choose_precision
 from training.recipes.photos_card import LICENSE_TEXT, model_card
 from training.report import write_report
 from training.trainer import train
@@ -38,7 +39,7 @@ __all__ = ["LADDER", "STAGES", "main"]
 _log = logging.getLogger(__name__)
 
 VERSION = "3"
-DECODING = {"beam_size": 3, "max_length": 20, "length_penalty": 0.7}
+DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 20, "length_penalty": 0.7}
 
 STAGES: Mapping[str, TrainConfig] = {
     "attention": TrainConfig(
@@ -126,20 +127,24 @@ def main(
             train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
     for name in [*names, *LADDER]:
         weights, scores = work / name / "best.pt", work / name / "scores.json"
-        if weights.exists() and not _newer(scores, weights):
+        if weights.exists() and not _scored(scores, weights):
             _score(str(weights), work / name, splits)
     _export(out, work, names, splits)
 
 
-def _newer(file: Path, other: Path) -> bool:
-    return file.exists() and file.stat().st_mtime > other.stat().st_mtime
+def _scored(scores: Path, weights: Path) -> bool:
+    """Whether these are the scores of these weights, with the search that will be served."""
+    if not scores.exists() or scores.stat().st_mtime <= weights.stat().st_mtime:
+        return False
+    searched: Any = json.loads(scores.read_text(encoding="utf-8"))["decoding"]
+    return bool(searched == DECODING)
 
 
 def _score(candidate: str, folder: Path, splits: _Splits) -> Evaluation:
     """Beam search on the dev split by the server's code; kept as scores.json."""
     known = [text for texts in splits.train.captions.values() for text in texts]
     result = evaluate(
-        open_candidate(candidate, **_search()), splits.dev, training_captions=known, meteor=True
+        open_candidate(candidate, **DECODING), splits.dev, training_captions=known, meteor=True
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scores.json").write_text(result.to_json() + "\n", encoding="utf-8")
@@ -148,12 +153,8 @@ def _score(candidate: str, folder: Path, splits: _Splits) -> Evaluation:
     return result
 
 
-def _search() -> dict[str, Any]:
-    return {"beam_size": DECODING["beam_size"], "length_penalty": DECODING["length_penalty"]}
-
-
 def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> None:
-    """Writes the bundle, scores it as it is served, then adds its card."""
+    """Writes the bundle, in fp16 where int8 costs too much, scores it, adds its card."""
     model, vocabulary, preprocessing, *_ = load_model(work / names[-1] / "best.pt")
     original, classifier = load_open_nsfw()
     backbone = model.encoder.backbone
@@ -171,19 +172,27 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         },
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
     )
-    export_bundle(
-        out,
-        model,
-        vocabulary,
-        preprocessing,
-        facts,
-        calibration=sample_photos(splits.train.photos, splits.train.names, 300),
-        nsfw=NsfwBranch.beside(backbone, original, classifier),
+    photos = sample_photos(splits.train.photos, splits.train.names, 300)
+    nsfw = NsfwBranch.beside(backbone, original, classifier)
+
+    def write(precision: str) -> None:
+        calibration = photos if precision == "int8" else ()
+        export_bundle(
+            out, model, vocabulary, preprocessing, facts, calibration=calibration, nsfw=nsfw
+        )
+
+    scores = _scores(work)
+    choice = choose_precision(
+        write,
+        lambda: _score(str(out), work / "served", splits),
+        value=lambda result: result.metrics["cider"],
+        reference=scores[names[-1]]["metrics"]["cider"],
     )
-    served = _score(str(out), work / "served", splits)
-    metrics = {"served": served.summary()} | _scores(work)
-    bias = bias_table(splits.dev.captions, served.captions)
-    complete_bundle(out, metrics, model_card(metrics, bias, facts.training))
+    tried = {name: result.summary() for name, result in choice.scores.items()}
+    metrics = {"served": tried.pop(choice.precision)} | tried | scores
+    bias = bias_table(splits.dev.captions, choice.served.captions)
+    card = model_card(metrics, bias, facts.training, precision=choice.precision)
+    complete_bundle(out, metrics, card)
 
 
 def _facts(run: Path, before: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Tests of the recipes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from model_server.bundle import load_bundle
 from training.bias import GENDERS
-from training.recipes.photos import LADDER, STAGES
+from training.recipes.photos import DECODING, LADDER, STAGES, _scored
 from training.recipes.photos_card import model_card
 from training.recipes.tiny import run
 
@@ -27,6 +28,21 @@ def test_stages_fit_together() -> None:
     configs = (*STAGES.values(), *LADDER.values())
     assert len({config.min_count for config in configs}) == 1
     assert {config.decoder for config in STAGES.values()} == {"attention"}
+
+
+def test_scores_are_taken_only_of_these_weights_and_this_search(tmp_path: Path) -> None:
+    """Older ones, and those of another search, are made again."""
+    weights, scores = tmp_path / "best.pt", tmp_path / "scores.json"
+    weights.touch()
+    os.utime(weights, (1000, 1000))
+    assert not _scored(scores, weights)
+    scores.write_text(json.dumps({"decoding": dict(DECODING)}))
+    assert _scored(scores, weights)
+    scores.write_text(json.dumps({"decoding": {**DECODING, "max_length": 16}}))
+    assert not _scored(scores, weights)
+    scores.write_text(json.dumps({"decoding": dict(DECODING)}))
+    os.utime(scores, (999, 999))
+    assert not _scored(scores, weights)
 
 
 def test_the_card_says_what_was_not_reached() -> None:
@@ -51,3 +67,30 @@ def test_the_card_says_what_was_not_reached() -> None:
     assert "| female | 4 | 25% |" in card
     assert "attention: 2 epochs up to the one that was kept, 3 minutes" in card
     assert "It was not changed here" in card
+    assert "int8 encoder, fp16 decoder" in card
+
+
+def test_the_card_says_when_int8_was_given_up() -> None:
+    """fp16 is what is served, and the row of int8 shows why."""
+    good, bad = (
+        {
+            "metrics": {"bleu_1": 0.69, "bleu_4": 0.22, "cider": cider},
+            "decoding": {"beam_size": 3},
+            "distinct": 0.5,
+            "vocabulary_used": 321,
+            "copied": 0.1,
+            "bad_endings": 0.0,
+        }
+        for cider in (0.6, 0.5)
+    )
+    card = model_card(
+        {"served": good, "int8": bad, "self-critical": good},
+        {truth: dict.fromkeys(GENDERS, 1) for truth in GENDERS},
+        {"fine-tuned": {"history": [{"cider": 0.2, "seconds": 90}]}},
+        precision="fp16",
+    )
+    assert "1024 channels), fp16." in card
+    assert "score unchanged but for fp16" in card
+    (int8,) = (line for line in card.splitlines() if line.startswith("| the same, encoder in int8"))
+    assert int8.endswith("| 0.500 |")
+    assert "fp16 encoder, fp16 decoder, OpenVINO** |" in card
