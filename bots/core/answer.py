@@ -64,6 +64,8 @@ class Answer:
         hidden_faces: How many more there were than an answer shows.
         mode: What was asked for.
         comparison: Of the two faces, where there were two photos with a face each.
+        together: The face of the one person that all photos show, matched by all of them;
+            None where they show several people or nobody.
         spoiler: Hide its pictures until somebody wants to see them.
     """
 
@@ -74,6 +76,7 @@ class Answer:
     hidden_faces: int = 0
     mode: Mode = Mode.FULL
     comparison: photo_pb2.Similarity | None = None
+    together: photo_pb2.Face | None = None
     spoiler: bool = False
 
     @property

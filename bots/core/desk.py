@@ -15,7 +15,14 @@ from typing import Self
 
 from bots.core.answer import Answer, AnswerCache, Asker, Mode, new_key, number_faces
 from bots.core.client import LookalikeClient
-from bots.core.errors import ClientError, NoFace, NotFound
+from bots.core.errors import (
+    BadPhoto,
+    ClientError,
+    InvalidRequest,
+    NoFace,
+    NotFound,
+    UnsuitablePhoto,
+)
 from bots.core.languages import Texts, texts_for
 from bots.core.limits import FairQueue, QueueFull, RateLimit
 from bots.core.notices import celebrity_not_found, error_reply, limited_reply, notice
@@ -31,6 +38,9 @@ log = logging.getLogger(__name__)
 
 PhotoSource = Callable[[], Awaitable[Sequence[bytes]]]
 """Fetches the photos of an answer anew, where the platform still has them."""
+
+_ONE_PERSON = 0.5
+"""Two photos are matched together from this probability on that they show one person."""
 
 MATCHES = 10
 """Look-alikes asked for, so that pages need no second call."""
@@ -75,7 +85,8 @@ class PhotoDesk:
     ) -> Reply:
         """One answer for the photos of one message: a photo, or an album.
 
-        Two photos with a face each are compared as well.
+        Two photos with a face each are compared as well; several photos of one person are
+        matched together, too.
         """
         texts = texts_for(asker.language)
 
@@ -196,6 +207,10 @@ class PhotoDesk:
         if len(responses) == 2 and all(response.faces for response in responses):
             async with self._queue.turn(_person(asker)):
                 comparison = await self._compare(*photos)
+        together = None
+        if mode is not Mode.DESCRIBE and _may_be_one_person(responses, comparison):
+            async with self._queue.turn(_person(asker)):
+                together = await self._match_together(photos)
         faces, hidden = number_faces(responses, self.settings.max_faces)
         return Answer(
             key=key or new_key(),
@@ -205,6 +220,7 @@ class PhotoDesk:
             hidden_faces=hidden,
             mode=mode,
             comparison=comparison,
+            together=together,
         )
 
     async def _analyze(self, asker: Asker, photo: bytes) -> photo_pb2.AnalyzePhotoResponse:
@@ -216,6 +232,15 @@ class PhotoDesk:
             return (await self.client.compare(first, second)).similarity
         except NoFace:
             return None
+
+    async def _match_together(self, photos: Sequence[bytes]) -> photo_pb2.Face | None:
+        """The one person of all photos; None where they show several or are too large together."""
+        options = photo_pb2.MatchOptions(max_faces=1, max_matches=MATCHES)
+        try:
+            response = await self.client.match(photos[0], options, additional_photos=photos[1:])
+        except (UnsuitablePhoto, BadPhoto, InvalidRequest):
+            return None
+        return response.faces[0] if response.faces else None
 
     async def _find(self, name: str) -> celebrity_pb2.Celebrity | None:
         if name.startswith("celebrities/"):
@@ -273,3 +298,12 @@ def _refused(texts: Texts) -> Reply:
 
 def _person(asker: Asker) -> tuple[str, str]:
     return asker.platform, asker.user
+
+
+def _may_be_one_person(
+    photos: Sequence[photo_pb2.AnalyzePhotoResponse], comparison: photo_pb2.Similarity | None
+) -> bool:
+    """Whether it is worth asking: one face in each photo, and two that were compared alike."""
+    if len(photos) < 2 or any(len(photo.faces) != 1 for photo in photos):
+        return False
+    return comparison is None or comparison.same_person_probability >= _ONE_PERSON

@@ -68,6 +68,9 @@ def _answer_lines(answer: Answer, portraits: Portraits, texts: Texts) -> Iterato
         return
     for face in answer.faces:
         yield from _face_lines(face, answer, texts)
+    if answer.together and answer.mode is not Mode.DESCRIBE:
+        yield Line(LineKind.FACE, texts("All photos together look like"))
+        yield from match_lines(NumberedFace(0, 0, answer.together), texts, 0, TOP)
     if answer.hidden_faces:
         yield Line(
             LineKind.NOTE,

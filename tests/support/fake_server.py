@@ -151,6 +151,7 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
         calls: Name of each call with its request, in the order of their arrival.
         gallery: The celebrities there are.
         portrait: Bytes of everybody's portrait.
+        same_person_probability: Of every comparison; None: as goes with the likeness.
     """
 
     def __init__(self) -> None:
@@ -161,6 +162,7 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
         self.metadata: list[dict[str, Any]] = []
         self.gallery = {c.name: c for c in (celebrity(n) for n in range(1, 31))}
         self.portrait = picture("gold", (80, 100))
+        self.same_person_probability: float | None = None
         self.address = ""
         self.in_flight = 0
         self.most_in_flight = 0
@@ -200,8 +202,11 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
             ]
             if None in faces:
                 raise Failure(grpc.StatusCode.FAILED_PRECONDITION, "NO_FACE")
+            alike = similarity(64)
+            if self.same_person_probability is not None:
+                alike.same_person_probability = self.same_person_probability
             return photo_pb2.CompareFacesResponse(
-                similarity=similarity(64), first_face=faces[0], second_face=faces[1]
+                similarity=alike, first_face=faces[0], second_face=faces[1]
             )
 
         return await self._answer("CompareFaces", request, context, compare)
@@ -302,7 +307,9 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
         return full
 
     def _together(self, request: Any) -> photo_pb2.Face:
-        """The first photo's face with the look-alikes of the last; who is described alike is one person."""
+        """The first photo's face with the last one's look-alikes; whoever is described alike
+        is one person.
+        """
         faces = [
             next(iter(self.script(photo).faces), None)
             for photo in (request.photo, *request.additional_photos)

@@ -15,6 +15,7 @@ from bots.core.answer import Asker, Mode
 from bots.core.desk import PhotoDesk
 from bots.core.reply import Action, LineKind, Press, Reply, ReplyKind
 from bots.core.settings import BotSettings, NsfwPolicy
+from lookalike.v1 import photo_pb2
 from tests.support.fake_server import Failure, FakeServer, analysis, face, picture
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -291,3 +292,45 @@ async def test_spoken_words_keep_the_languages_apart(desk: PhotoDesk, asker: Ask
         "visage ovale, cheveux bruns ondulés. Ressemble à Star 1",
     )
     assert desk.spoken_text("unknown", "fr") is None
+
+
+async def test_an_album_of_one_person_is_matched_together(
+    desk: PhotoDesk, asker: Asker, server: FakeServer
+) -> None:
+    """Beside each photo's own look-alikes there are those of all of them; else there are not."""
+    colors = ("teal", "navy", "gold")
+    firsts = {picture(color): first for color, first in zip(colors, (1, 5, 9), strict=True)}
+    server.script = lambda photo: analysis(face(first=firsts[photo]))
+    reply = await desk.handle_photo(asker, list(firsts))
+    _, _, together = reply.text.partition("All photos together look like\n")
+    assert together.startswith("1. Star 9: likeness 90 of 100\n2. Star 10")
+    assert server.count("MatchFaces") == 1
+    described = await desk.handle_photo(asker, list(firsts), mode=Mode.DESCRIBE)
+    assert "together" not in described.text
+    assert server.count("MatchFaces") == 1
+
+    def two_people(photo: bytes) -> photo_pb2.AnalyzePhotoResponse:
+        one = face(first=firsts[photo])
+        one.caption.text = f"person {firsts[photo]}"
+        return analysis(one)
+
+    server.script = two_people
+    refused = await desk.handle_photo(asker, list(firsts))
+    assert refused.kind is ReplyKind.ANSWER
+    assert "together" not in refused.text
+    assert server.count("MatchFaces") == 2
+
+
+async def test_two_photos_are_taken_together_where_they_are_alike(
+    desk: PhotoDesk, asker: Asker, server: FakeServer
+) -> None:
+    """The comparison says whether it is worth asking; a second face in a photo says it is not."""
+    photos = [picture("teal"), picture("navy")]
+    reply = await desk.handle_photo(asker, photos)
+    assert "together" not in reply.text
+    server.same_person_probability = 0.9
+    reply = await desk.handle_photo(asker, photos)
+    assert "All photos together look like" in reply.text
+    server.script = lambda _: analysis(face(), face(x=100))
+    assert "together" not in (await desk.handle_photo(asker, photos)).text
+    assert server.count("MatchFaces") == 1
