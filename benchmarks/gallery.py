@@ -1,22 +1,28 @@
 """Searches a million made-up faces: ``python -m benchmarks.gallery [--faces N]``.
 
 The faces are drawn as real embeddings are spread: people are Gaussian around a common
-mean, with a spectrum that falls off, and each query is another photo of somebody.
-Exact search, ours and (where installed) FAISS answer the same queries in one run.
+mean, with a spectrum that falls off, and each query is another photo of somebody. Exact
+search, ours and what others offer (see ``gallery_rivals``) answer the same queries in one run.
+
+Built indexes are kept in ``--folder``, so that ``--build`` may take its time and the
+measurement can be repeated: without ``--build`` what is there is only read.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.gallery_rivals import RIVALS
 from model_server.analysis import FloatArray
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
@@ -24,7 +30,15 @@ from model_server.gallery.records import PersonFaces
 
 DIMENSION = 128
 QUERIES = 300
-ADDED = 6_000
+COUNT = 10
+
+PACE = 2_000
+"""Faces that are added a second while queries are answered."""
+
+ADDED = 20_000
+BATCH = 50
+
+NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
 
 
 def faces(count: int, seed: int) -> FloatArray:
@@ -46,25 +60,53 @@ def photos_of(rows: FloatArray, seed: int) -> FloatArray:
 
 
 def resident_mb() -> float:
-    """Of this process, now."""
+    """Of this process, now; pages of mapped files among them. 1 MB is 10^6 bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 2**20
+    return pages * resource.getpagesize() / 1e6
 
 
-def timed(queries: FloatArray, search: Callable[[FloatArray], list[int]]) -> tuple[list, str]:
-    """Answers, and median and 99th percentile of the milliseconds."""
-    answers, times = [], []
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was found, and how long each query took: by the clock, and of processor time."""
+
+    found: list[list[int]]
+    wall_ms: list[float]
+    cpu_ms: list[float]
+
+    def times(self) -> str:
+        """For a row of the table. On a busy machine the processor time is the one to trust."""
+        return (
+            f"p50 {np.median(self.wall_ms):7.2f} ms   p99 {np.percentile(self.wall_ms, 99):7.2f} ms"
+            f"   processor p50 {np.median(self.cpu_ms):6.2f} ms"
+        )
+
+    def recall(self, truth: list[list[int]], count: int) -> float:
+        """Share of the truth's first ``count`` that are among as many answers."""
+        hits = possible = 0
+        for answer, true in zip(self.found, truth, strict=True):
+            known = answer[:count]
+            hits += len(set(known) & set(true[: len(known)]))
+            possible += len(known)
+        return hits / possible
+
+
+def answer(queries: FloatArray, search: Callable[[FloatArray], list[int]]) -> Answers:
+    """Asks one query after the other."""
+    answers = Answers([], [], [])
     for query in queries:
-        started = time.perf_counter()
-        answers.append(search(query))
-        times.append((time.perf_counter() - started) * 1000)
-    return answers, f"p50 {np.median(times):7.2f} ms   p99 {np.percentile(times, 99):7.2f} ms"
+        cpu, wall = time.thread_time(), time.perf_counter()
+        answers.found.append(search(query))
+        answers.wall_ms.append((time.perf_counter() - wall) * 1000)
+        answers.cpu_ms.append((time.thread_time() - cpu) * 1000)
+    return answers
 
 
-def recall(answers: list[list[int]], truth: list[list[int]], count: int) -> float:
-    """Share of the truth's first ``count`` that the answers have among theirs."""
-    hits = [len(set(a[:count]) & set(t[:count])) for a, t in zip(answers, truth, strict=True)]
-    return sum(hits) / (count * len(truth))
+def row(name: str, answers: Answers, truth: list[list[int]], more: str = "") -> None:
+    """Prints a row of the table."""
+    recalls = "   ".join(
+        f"recall@{count} {answers.recall(truth, count):.4f}" for count in (1, COUNT)
+    )
+    print(f"{name:32}{answers.times()}   {recalls}{more}", flush=True)
 
 
 def people(rows: FloatArray, first: int = 0) -> list[PersonFaces]:
@@ -72,105 +114,144 @@ def people(rows: FloatArray, first: int = 0) -> list[PersonFaces]:
     return [PersonFaces(first + key, rows[key : key + 1]) for key in range(len(rows))]
 
 
+def exact(rows: FloatArray) -> Callable[[FloatArray], list[int]]:
+    """Search that compares all."""
+
+    def search(query: FloatArray) -> list[int]:
+        cosines = rows @ query
+        best = np.argpartition(-cosines, COUNT)[:COUNT]
+        found: list[int] = best[np.argsort(-cosines[best])].tolist()
+        return found
+
+    return search
+
+
+def build(path: Path, rows: FloatArray) -> None:
+    """Builds our index and saves it."""
+    started, cpu = time.perf_counter(), time.process_time()
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(rows), known=False)
+    index.build(threads=os.cpu_count() or 1)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    print(
+        f"ours: built in {seconds:.0f} s, {len(rows) / seconds:.0f} faces/s; "
+        f"{len(rows) / cpu:.0f} faces per second of processor time",
+        flush=True,
+    )
+    index.save(path)
+
+
+def measure(path: Path, queries: FloatArray, truth: list[list[int]]) -> None:
+    """Prints the rows of our index: at rest, and while faces are added."""
+    before = resident_mb()
+    started = time.perf_counter()
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.open(path)
+    index.search(queries[:1], COUNT)
+    opened = time.perf_counter() - started
+    files = sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}.*"))
+    print(f"ours: opened and first answer in {opened:.2f} s; files of {files / 1e6:.0f} MB")
+
+    def search(query: FloatArray) -> list[int]:
+        return [hit.key for hit in index.search(query[None], COUNT)[0]]
+
+    answers = answer(queries, search)
+    row("ours", answers, truth, f"   memory {resident_mb() - before:.0f} MB")
+
+    first, new = len(index), faces(ADDED, 3)
+    started = time.perf_counter()
+    index.replace(people(new[:BATCH], first))
+    index.settle(everything=True)
+    print(f"ours: the first faces that are added to an opened index take "
+          f"{time.perf_counter() - started:.2f} s")  # fmt: skip
+    adding = _Adding(index, new, first)
+    adding.start()
+    during = Answers([], [], [])
+    asked: list[list[int]] = []
+    while adding.is_alive():
+        number = len(asked) % len(queries)
+        asked.append(truth[number])
+        one = answer(queries[number : number + 1], search)
+        # Those who are new were not there when the truth was found.
+        during.found.append([key for key in one.found[0] if key < first])
+        during.wall_ms.append(one.wall_ms[0])
+        during.cpu_ms.append(one.cpu_ms[0])
+    adding.join()
+    row(f"ours, {adding.rate:.0f} faces/s added", during, asked)
+    print(f"ours: {adding.backlog} of {ADDED} not in the graph yet when the last was added; "
+          f"memory {resident_mb() - before:.0f} MB")  # fmt: skip
+    started, cpu = time.perf_counter(), time.process_time()
+    index.settle(everything=True)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    if adding.backlog:
+        print(f"ours: these move into the graph at {adding.backlog / seconds:.0f} faces/s, "
+              f"{adding.backlog / cpu:.0f} per second of processor time")  # fmt: skip
+    newest = [hits[0].key for hits in index.search(new[-500:], 1)]
+    found = np.mean(np.array(newest) == first + np.arange(ADDED - 500, ADDED))
+    print(f"ours: added faces that find themselves: {found:.4f}", flush=True)
+
+
+class _Adding(threading.Thread):
+    """Adds faces at a pace, and moves them into the graph as the gallery does."""
+
+    def __init__(self, index: FaceIndex, new: FloatArray, first: int) -> None:
+        super().__init__()
+        self._index, self._new, self._first = index, new, first
+        self.rate = 0.0
+        self.backlog = 0
+
+    def run(self) -> None:
+        """Adds all."""
+        settler: threading.Thread | None = None
+        started = time.perf_counter()
+        for start in range(BATCH, ADDED, BATCH):
+            time.sleep(max(0.0, started + start / PACE - time.perf_counter()))
+            part = people(self._new[start : start + BATCH], self._first + start)
+            self._index.replace(part)
+            if self._index.is_full and not (settler and settler.is_alive()):
+                settler = threading.Thread(target=self._index.settle)
+                settler.start()
+        self.rate = ADDED / (time.perf_counter() - started)
+        self.backlog = self._index.recent
+        if settler:
+            settler.join()
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="keep the built index here between runs")
+    parser.add_argument("--folder", type=Path, help="keep the built indexes here between runs")
+    parser.add_argument("--build", action="store_true", help="only build what is not there yet")
+    parser.add_argument(
+        "--rivals", nargs="*", default=list(RIVALS), choices=list(RIVALS), metavar="NAME",
+        help=f"which of {', '.join(RIVALS)}; all that are installed"
+    )  # fmt: skip
     options = parser.parse_args()
-    rows = faces(options.faces, 1)
-    queries = photos_of(rows[:: max(options.faces // QUERIES, 1)][:QUERIES], 2)
-
-    def exact(query: FloatArray) -> list[int]:
-        cosines = rows @ query
-        best = np.argpartition(-cosines, 10)[:10]
-        return best[np.argsort(-cosines[best])].tolist()
-
-    print(f"{options.faces} faces of {DIMENSION} dimensions, {len(queries)} queries")
-    truth, line = timed(queries, exact)
-    print(f"exact (numpy float32)   {line}   recall 1")
-
-    folder = options.folder or Path(tempfile.mkdtemp())
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="lookalike-gallery-"))
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{options.faces}.usearch"
-    none = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
+    path = folder / f"ours-{options.faces}.usearch"
+    rows = faces(options.faces, 1)
     if not path.exists():
-        started = time.perf_counter()
-        built = FaceIndex(DIMENSION, none, exact_limit=0)
-        built.replace(people(rows), known=False)
-        built.settle(everything=True, threads=2)
-        seconds = time.perf_counter() - started
-        print(f"built in {seconds:.0f} s, {options.faces / seconds:.0f} faces/s")
-        built.save(path)
-        del built
-
-    _ours(path, none, queries, truth)
-    try:
-        import faiss  # noqa: PLC0415 - compared with only where it is installed
-    except ImportError:
-        print("faiss is not installed: pip install faiss-cpu")
+        build(path, rows)
+    rivals = [rival for name in options.rivals if (rival := RIVALS[name](folder, rows)).installed]
+    for rival in rivals:
+        rival.build()
+    if options.build:
         return
-    faiss.omp_set_num_threads(2)
-    graph = faiss.IndexHNSWFlat(DIMENSION, 24, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction = 96
-    started = time.perf_counter()
-    graph.add(rows)
-    print(f"FAISS HNSW built in {time.perf_counter() - started:.0f} s")
-    faiss.omp_set_num_threads(1)
-    graph.hnsw.efSearch = 512
-    found, line = timed(queries, lambda query: graph.search(query[None], 10)[1][0].tolist())
-    print(
-        f"FAISS HNSW (float32)    {line}   recall@1 {recall(found, truth, 1):.4f}   "
-        f"recall@10 {recall(found, truth, 10):.4f}"
-    )
 
-
-def _ours(path: Path, none: Hubness, queries: FloatArray, truth: list[list[int]]) -> None:
-    before = resident_mb()
-    started = time.perf_counter()
-    index = FaceIndex(DIMENSION, none)
-    index.open(path)
-    index.search(queries[:1], 10)
-    print(f"ours: loaded (memory-mapped) in {time.perf_counter() - started:.2f} s")
-
-    def search(query: FloatArray) -> list[int]:
-        return [hit.key for hit in index.search(query[None], 10)[0]]
-
-    found, line = timed(queries, search)
-    print(
-        f"ours                    {line}   recall@1 {recall(found, truth, 1):.4f}   "
-        f"recall@10 {recall(found, truth, 10):.4f}   memory {resident_mb() - before:.0f} MB"
-    )
-    new = faces(ADDED, 3)
-    first = len(index)
-    rate = []
-
-    def add() -> None:
-        started = time.perf_counter()
-        for start in range(0, ADDED, 50):
-            index.replace(people(new[start : start + 50], first + start))
-        rate.append(ADDED / (time.perf_counter() - started))
-
-    writer = threading.Thread(target=add)
-    writer.start()
-    times = []
-    while writer.is_alive():
-        started = time.perf_counter()
-        search(queries[len(times) % len(queries)])
-        times.append((time.perf_counter() - started) * 1000)
-    writer.join()
-    print(
-        f"ours, while {rate[0]:.0f} faces/s are added: p50 {np.median(times):.2f} ms   "
-        f"p99 {np.percentile(times, 99):.2f} ms   ({len(times)} queries)"
-    )
-    started = time.perf_counter()
-    index.settle(everything=True, threads=2)
-    moved = ADDED / (time.perf_counter() - started)
-    memory = resident_mb() - before
-    print(f"new faces move into the graph at {moved:.0f} faces/s, memory {memory:.0f} MB")
-    newest = [hit[0].key for hit in index.search(new[:500], 1)]
-    right = np.mean(np.array(newest) == first + np.arange(500))
-    print(f"added faces that find themselves: {right:.4f}")
+    queries = photos_of(rows[:: max(options.faces // QUERIES, 1)][:QUERIES], 2)
+    print(f"{options.faces} faces of {DIMENSION} dimensions, {len(queries)} queries, one at a time")
+    reference = answer(queries, exact(rows))
+    truth = reference.found
+    row("exact (numpy, float32)", reference, truth)
+    measure(path, queries, truth)
+    for rival in rivals:
+        before = resident_mb()
+        search = rival.open()
+        answers = answer(queries, search)
+        row(rival.name, answers, truth, f"   memory {resident_mb() - before:.0f} MB")
+        rival.close()
 
 
 if __name__ == "__main__":

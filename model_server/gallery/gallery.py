@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -318,7 +319,7 @@ class Gallery:
             del people
             if self._index.is_full:
                 log.info("building the index", extra={"faces": len(self._index)})
-                self._index.settle()
+                self._index.build(threads=os.cpu_count() or 1)
                 if self._snapshots:
                     self._snapshots.save(self._index, self._revision)
                     self._saved_revision = self._revision

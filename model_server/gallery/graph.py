@@ -1,9 +1,13 @@
-"""Millions of faces in a navigable graph (HNSW, Malkov & Yashunin 2018), by USearch."""
+"""Millions of faces in a navigable graph (HNSW, Malkov & Yashunin 2018), by USearch.
+
+The graph compares bytes (see ``quantising``); the best that it finds are compared again,
+exactly, with the vectors in the memory-mapped file of ``slots``.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +16,20 @@ from usearch.index import Index
 
 from model_server.analysis import FloatArray
 from model_server.gallery.exact import Candidates, Keys
+from model_server.gallery.quantising import Quantiser
+from model_server.gallery.slots import FaceSlots
 
 __all__ = ["FaceGraph"]
 
-_CONNECTIVITY = 24
-_EXPANSION_ADD = 96
-_EXPANSION_SEARCH = 512
+_CONNECTIVITY = 20
+_EXPANSION_SEARCH = 320
+
+_EXPANSION_ADD = 64
+_EXPANSION_BUILD = 200
+"""Where nobody waits for it, more is looked at: searches need less for the same recall then."""
+
+_COMPARED_AGAIN = 40
+"""At least so many of the faces that the graph finds."""
 
 _BATCH = 64
 """Rows that are added at once: a search never waits for more than these."""
@@ -26,8 +38,8 @@ _BATCH = 64
 class FaceGraph:
     """Finds nearly all of the nearest faces while others are added. Thread-safe.
 
-    Faces are kept as float16. One that was opened from a file is mapped into memory
-    and read where it lies; the first addition loads it whole.
+    One that was opened from a file is mapped into memory and read where it lies; the
+    first addition loads the graph, though not the vectors.
 
     Args:
         dimension: D, of the embeddings.
@@ -36,132 +48,149 @@ class FaceGraph:
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension
         self._graph = self._new()
-        self._bias = np.zeros(1024, np.float16)
-        self._gone: set[int] = set()
+        self._faces = FaceSlots(dimension)
+        self._quantiser: Quantiser | None = None
         self._mapped: Path | None = None
         self._access = _Access()
+        self._changing = threading.Lock()
 
     def _new(self) -> Index:
+        # Its keys are our slots.
         return Index(
             ndim=self._dimension,
-            metric="ip",
-            dtype="f16",
+            metric="l2sq",
+            dtype="i8",
             connectivity=_CONNECTIVITY,
             expansion_add=_EXPANSION_ADD,
             expansion_search=_EXPANSION_SEARCH,
-            multi=True,
         )
 
     def __len__(self) -> int:
-        return len(self._graph)
+        return len(self._faces)
 
-    @property
-    def memory_bytes(self) -> int:
-        """What the graph takes in memory."""
-        return int(self._graph.memory_usage)
+    def add(
+        self,
+        keys: Keys,
+        vectors: FloatArray,
+        bias: FloatArray,
+        *,
+        threads: int = 1,
+        thorough: bool = False,
+    ) -> None:
+        """Adds faces; from one thread at a time.
 
-    def add(self, keys: Keys, vectors: FloatArray, bias: FloatArray, *, threads: int = 1) -> None:
-        """Adds faces: unit rows (n, D), celebrities and their biases (n,)."""
-        self._load_whole()
-        # First of all: a face may be found the moment that it is in the graph.
-        self._set_bias(keys, bias)
+        Args:
+            keys: Their celebrities, shape (n,).
+            vectors: Unit rows, shape (n, D).
+            bias: What is taken off their cosines, shape (n,).
+            threads: To add with.
+            thorough: Whether to take three times as long for better links.
+        """
+        if not len(keys):
+            return
+        with self._changing:
+            self._load_whole()
+            self._quantiser = self._quantiser or Quantiser.fit(vectors)
+            # First of all: a face may be found the moment that it is in the graph.
+            slots = self._faces.put(keys, vectors, bias).astype(np.uint64)
+        # mypy does not see a setter that is not beside its getter.
+        expansion = _EXPANSION_BUILD if thorough else _EXPANSION_ADD
+        self._graph.expansion_add = expansion  # type: ignore[misc]
         batch = _BATCH * threads
-        for start in range(0, len(keys), batch):
+        for start in range(0, len(slots), batch):
             part = slice(start, start + batch)
-            rows = vectors[part].astype(np.float16)
+            rows = self._quantiser(vectors[part])
             # The graph moves its memory when it grows: only then everybody must wait.
             grows = len(self._graph) + len(rows) > self._graph.capacity
             with self._access.alone() if grows else self._access.shared():
-                self._graph.add(keys[part].astype(np.uint64), rows, threads=threads)
-
-    def _set_bias(self, keys: Keys, bias: FloatArray) -> None:
-        highest = int(keys.max(initial=0))
-        if highest >= len(self._bias):
-            grown = np.zeros(2 * highest + 1, np.float16)
-            grown[: len(self._bias)] = self._bias
-            self._bias = grown
-        self._bias[keys] = bias
+                self._graph.add(slots[part], rows, threads=threads)
 
     def remove(self, keys: Iterable[int]) -> None:
-        """Removes all faces of some celebrities."""
-        present = [key for key in keys if key in self._graph]
-        if self._mapped:
-            # A mapped file cannot be changed: they are left out of the answers.
-            self._gone.update(present)
-        elif present:
-            with self._access.alone():
-                self._graph.remove(np.array(present, np.uint64))
+        """Removes all faces of some celebrities, none of whom is being added."""
+        present = self._faces.present(keys)
+        if not present:
+            return
+        with self._changing:
+            slots = self._faces.remove(present)
+            # A mapped file cannot be changed: there they are left out of the answers.
+            if not self._mapped:
+                with self._access.alone():
+                    self._graph.remove(slots.astype(np.uint64))
 
-    def search(self, embeddings: FloatArray, wanted: int, allowed: Keys | None) -> list[Candidates]:
-        """About ``wanted`` best faces of each query, unit rows (N, D)."""
-        if not len(self._graph):
+    def search(
+        self, embeddings: FloatArray, wanted: int, allowed: Keys | None, hidden: Keys
+    ) -> list[Candidates]:
+        """About ``wanted`` best faces of each query.
+
+        Args:
+            embeddings: Unit rows, shape (N, D).
+            wanted: How many.
+            allowed: Keys of the only celebrities to look at; None for all.
+            hidden: Keys of those that are not looked at.
+        """
+        if self._quantiser is None:
             none = np.zeros(0, np.float32)
             return [Candidates(np.zeros(0, np.int64), none, none, complete=True)] * len(embeddings)
-        asked = min(wanted + len(self._gone), len(self._graph))
         found = []
-        for row in embeddings:
+        for row, code in zip(embeddings, self._quantiser(embeddings), strict=True):
             with self._access.shared():
-                matches = self._graph.search(row.astype(np.float16), asked, threads=1)
-            keys = matches.keys.astype(np.int64)
-            cosines = (1.0 - matches.distances).astype(np.float32)
-            stays = np.ones(len(keys), bool)
-            if self._gone:
-                stays &= ~np.isin(keys, list(self._gone))
+                asked = min(max(wanted, _COMPARED_AGAIN), len(self._graph))
+                slots = self._graph.search(code, asked, threads=1).keys.astype(np.int64)
+                complete = asked >= len(self._graph)
+                keys, vectors, bias = self._faces.read(slots)
+            cosines = vectors @ row
+            stays = ~np.isin(keys, hidden)
             if allowed is not None:
                 stays &= np.isin(keys, allowed)
-            keys, cosines = keys[stays], cosines[stays]
-            bias = self._bias[keys].astype(np.float32)
-            found.append(Candidates(keys, cosines, bias, complete=asked >= len(self._graph)))
+            found.append(Candidates(keys[stays], cosines[stays], bias[stays], complete=complete))
         return found
 
-    def vectors_of(self, keys: Sequence[int]) -> tuple[Keys, FloatArray, FloatArray]:
+    def vectors_of(self, keys: Keys) -> tuple[Keys, FloatArray, FloatArray]:
         """Faces of some celebrities: keys, unit rows and biases."""
-        owners, parts = [], [np.zeros((0, self._dimension), np.float32)]
         with self._access.shared():
-            for key in keys:
-                rows = None if key in self._gone else self._graph.get(key)
-                if rows is not None:
-                    part = np.atleast_2d(np.asarray(rows)).astype(np.float32)
-                    owners += [key] * len(part)
-                    parts.append(part)
-        found = np.array(owners, np.int64)
-        return found, np.concatenate(parts), self._bias[found].astype(np.float32)
+            return self._faces.read(self._faces.slots_of(keys))
 
     def save(self, path: Path) -> None:
-        """Writes the graph, and its biases beside it."""
-        self._load_whole()
-        with self._access.alone():
-            self._graph.save(str(path))
-            np.save(path.with_suffix(".bias.npy"), self._bias)
+        """Writes the graph, its faces beside it."""
+        with self._changing:
+            self._load_whole()
+            with self._access.alone():
+                self._graph.save(str(path))
+                self._faces.save(path)
+            if self._quantiser:
+                mean, scale = self._quantiser.mean, self._quantiser.scale
+                np.savez(path.with_suffix(".quantiser.npz"), mean=mean, scale=scale)
 
     def open(self, path: Path) -> None:
         """Maps a saved graph into memory.
 
         Raises:
             OSError: A file is missing.
-            ValueError: A file is not such a graph.
+            ValueError: A file is damaged, or they do not belong together.
         """
-        graph = self._new()
+        graph, faces = self._new(), FaceSlots(self._dimension)
+        faces.open(path)
         try:
-            bias = np.load(path.with_suffix(".bias.npy"))
+            with np.load(path.with_suffix(".quantiser.npz")) as loaded:
+                quantiser = Quantiser(loaded["mean"], float(loaded["scale"]))
             graph.view(str(path))
-        except RuntimeError as error:  # USearch's word for anything
+        except (RuntimeError, KeyError, EOFError) as error:  # the first is USearch's for all
             raise ValueError(str(error)) from error
-        if graph.ndim != self._dimension:
-            raise ValueError("the graph is of another dimension")
-        self._graph, self._bias, self._mapped = graph, bias, path
+        if graph.ndim != self._dimension or len(graph) != len(faces):
+            raise ValueError("the files of the index do not belong together")
+        self._graph, self._faces, self._quantiser, self._mapped = graph, faces, quantiser, path
 
     def _load_whole(self) -> None:
         if self._mapped is None:
             return
         whole = self._new()
         whole.load(str(self._mapped))
-        gone = [key for key in self._gone if key in whole]
+        # Those who were removed since; the slots of earlier ones are free in the file too.
+        gone = [slot for slot in self._faces.free.tolist() if slot in whole]
         if gone:
             whole.remove(np.array(gone, np.uint64))
         with self._access.alone():
             self._graph, self._mapped = whole, None
-            self._gone.clear()
 
 
 class _Access:

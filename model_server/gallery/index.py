@@ -24,7 +24,7 @@ __all__ = ["FaceIndex", "Hit"]
 EXACT_LIMIT = 100_000
 """Up to so many faces each one is compared."""
 
-RECENT_LIMIT = 8_000
+RECENT_LIMIT = 4_000
 """Beside a graph, so many new faces are compared exactly before they move into it."""
 
 _FACES_A_HIT = 8
@@ -33,8 +33,8 @@ _FACES_A_HIT = 8
 _ROWS = 64
 """Queries that are compared with all faces at once."""
 
-_MOVED_AT_ONCE = 256
-"""Celebrities that move into the graph while writers wait."""
+_MOVED_AT_ONCE = 512
+"""Celebrities that move into the graph together: they stay among the new ones until all have."""
 
 _GATHERED = 20_000
 """Up to so many celebrities of a filter are taken out of the graph and compared exactly."""
@@ -78,6 +78,10 @@ class FaceIndex:
         self._exact = ExactFaces(dimension)
         self._graph = FaceGraph(dimension)
         self._writing = threading.RLock()
+        self._settling = threading.RLock()  # taken before the other one
+        self._moving: frozenset[int] = frozenset()
+        # Of those who move: their faces in the graph are out of date.
+        self._outdated: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         """Faces in the index."""
@@ -87,6 +91,11 @@ class FaceIndex:
     def has_graph(self) -> bool:
         """Whether some faces are found by the graph."""
         return len(self._graph) > 0
+
+    @property
+    def recent(self) -> int:
+        """Faces that are compared one by one, as yet."""
+        return len(self._exact)
 
     @property
     def is_full(self) -> bool:
@@ -119,27 +128,42 @@ class FaceIndex:
         with self._writing:
             gone = list(keys)
             self._exact.remove(gone)
-            if self.has_graph:
-                self._graph.remove(gone)
+            self._outdated |= self._moving.intersection(gone)
+            self._graph.remove([key for key in gone if key not in self._moving])
 
-    def settle(self, *, everything: bool = False, threads: int = 1) -> None:
-        """Moves new faces into the graph; takes a while, searches go on.
+    def settle(self, *, everything: bool = False) -> None:
+        """Moves new faces into the graph; takes a while, writers and searches go on.
 
         Args:
             everything: Leave none, as before the index is saved.
-            threads: To build with.
         """
-        while True:
+        with self._settling:
+            while self.is_full or (everything and len(self._exact)):
+                self._move_some(threads=1, thorough=False)
+
+    def build(self, threads: int) -> None:
+        """Moves all faces into the graph, with care and all threads: before it is in use."""
+        with self._settling:
+            while len(self._exact):
+                self._move_some(threads=threads, thorough=True)
+
+    def _move_some(self, *, threads: int, thorough: bool) -> None:
+        with self._writing:
+            keys, vectors, bias = self._exact.rows()
+            some = np.unique(keys)
+            some = some[: max(_MOVED_AT_ONCE, len(some) // 20)]
+            rows = np.isin(keys, some)
+            self._moving = frozenset(some.tolist())
+        try:
+            # For a moment they are in both; a celebrity counts once all the same.
+            self._graph.add(
+                keys[rows], vectors[rows], bias[rows], threads=threads, thorough=thorough
+            )
+        finally:
             with self._writing:
-                if not (self.is_full or (everything and len(self._exact))):
-                    return
-                keys, vectors, bias = self._exact.rows()
-                some = np.unique(keys)
-                some = some[: max(_MOVED_AT_ONCE, len(some) // 20)]
-                rows = np.isin(keys, some)
-                # For a moment they are in both; a celebrity counts once all the same.
-                self._graph.add(keys[rows], vectors[rows], bias[rows], threads=threads)
-                self._exact.remove(some.tolist())
+                self._graph.remove(self._outdated)
+                self._exact.remove(self._moving - self._outdated)
+                self._moving = self._outdated = frozenset()
 
     def search(
         self, embeddings: FloatArray, count: int, allowed: Keys | None = None
@@ -167,10 +191,12 @@ class FaceIndex:
         hits: list[list[Hit]] = [[] for _ in rows]
         missing = list(range(len(rows)))
         wanted = _FACES_A_HIT * count
+        # Read first: whoever was replaced since is found among the new ones.
+        outdated = np.array(list(self._outdated), np.int64)
         while missing:
             parts = [self._exact.search(rows[missing], wanted, allowed)]
             if self.has_graph:
-                parts.append(self._graph.search(rows[missing], wanted, allowed))
+                parts.append(self._graph.search(rows[missing], wanted, allowed, outdated))
             still = []
             for row, found in zip(missing, zip(*parts, strict=True), strict=True):
                 hits[row] = _best(found, count)
@@ -184,7 +210,7 @@ class FaceIndex:
         self, embeddings: FloatArray, count: int, allowed: Keys
     ) -> list[list[Hit]]:
         gathered = ExactFaces(embeddings.shape[1])
-        gathered.add(*self._graph.vectors_of(allowed.tolist()))
+        gathered.add(*self._graph.vectors_of(np.setdiff1d(allowed, list(self._outdated))))
         everything = len(gathered) + len(self._exact) + 1
         return [
             _best(
@@ -197,9 +223,13 @@ class FaceIndex:
 
     def save(self, path: Path) -> None:
         """Writes the index to a file; everything is in the graph then."""
-        with self._writing:
-            self.settle(everything=True)
-            self._graph.save(path)
+        with self._settling:
+            while True:
+                self.settle(everything=True)
+                with self._writing:
+                    if not len(self._exact):
+                        self._graph.save(path)
+                        return
 
     def open(self, path: Path) -> None:
         """Maps a saved index into memory; the index must be empty.

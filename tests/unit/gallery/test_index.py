@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from model_server.gallery.graph import FaceGraph
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
 from model_server.gallery.records import PersonFaces
@@ -127,12 +128,111 @@ def test_searches_go_on_while_faces_are_added_and_moved():
     assert np.mean(found == np.arange(4000)) > 0.99
 
 
-def test_a_damaged_file_is_no_index(tmp_path):
-    """Garbage is refused, so that the index is built anew."""
-    (tmp_path / "faces.usearch").write_bytes(b"garbage" * 100)
-    np.save(tmp_path / "faces.bias.npy", np.zeros(3, np.float16))
+def test_people_who_change_while_they_move_are_up_to_date_at_every_moment(monkeypatch):
+    """Who is removed or replaced during a move leaves no old face behind, then or later."""
+    rows, new = unit_rows(20), unit_rows(1, seed=5)
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.replace(people(rows))
+    real = FaceGraph.add
+    seen = []
+
+    def add(graph, *arguments, **options):
+        if not seen:
+            index.remove([5])
+            index.replace([PersonFaces(3, new)])
+        real(graph, *arguments, **options)
+        seen.append(facts())
+
+    def facts():
+        everybody = {hit.key for hit in index.search(rows[5:6], 20)[0]}
+        [[old]] = index.search(rows[3:4], 1)
+        filtered = index.search(rows[3:4], 2, np.array([3, 5]))[0]
+        assert [hit.key for hit in filtered] == [3]
+        assert filtered[0].cosine < 0.99
+        return everybody, old.key != 3 or old.cosine < 0.99, keys_of(index, new)
+
+    monkeypatch.setattr(FaceGraph, "add", add)
+    index.settle(everything=True)
+    seen.append(facts())
+    assert index.has_graph
+    assert seen[0] == seen[-1] == (set(range(20)) - {5}, True, [[3]])
+
+
+def test_writers_do_not_wait_while_faces_move(monkeypatch):
+    """A change comes through in the middle of a move, from another thread."""
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.replace(people(unit_rows(20)))
+    real = FaceGraph.add
+    added = []
+
+    def add(graph, *arguments, **options):
+        change = people(unit_rows(2, 8), first=50)
+        writer = threading.Thread(target=index.replace, args=(change if not added else [],))
+        writer.start()
+        writer.join(30)
+        added.append(keys_of(index, unit_rows(2, 8)))
+        real(graph, *arguments, **options)
+
+    monkeypatch.setattr(FaceGraph, "add", add)
+    index.settle(everything=True)
+    assert added[0] == [[50], [51]]
+
+
+def test_the_order_is_that_of_the_faces_not_of_their_bytes():
+    """Faces that are the same byte for byte in the graph are told apart all the same."""
+    rng = np.random.default_rng(3)
+    twins = unit_rows(1) + 1e-3 * rng.normal(size=(30, DIMENSION)).astype(np.float32)
+    twins /= np.linalg.norm(twins, axis=1, keepdims=True)
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(np.concatenate([unit_rows(500, seed=6), twins])))
+    index.settle(everything=True)
+    query = (twins[0] + 5 * (twins[0] - twins[1]))[None]
+    query /= np.linalg.norm(query)
+    cosines = twins.astype(np.float16).astype(np.float32) @ query[0]
+    assert keys_of(index, query, 10) == [(500 + np.argsort(-cosines)[:10]).tolist()]
+
+
+@pytest.mark.parametrize("part", ["usearch", "vectors.npy", "owners.npz", "quantiser.npz"])
+@pytest.mark.parametrize("damage", ["garbage", "gone", "another's"])
+def test_a_damaged_file_is_no_index(tmp_path, part, damage):
+    """What does not belong together is refused, so that the index is built anew."""
+    for name, count in (("faces", 40), ("others", 30)):
+        index = FaceIndex(DIMENSION, NO_HUBNESS)
+        index.replace(people(unit_rows(count)))
+        index.save(tmp_path / f"{name}.usearch")
+    path = tmp_path / f"faces.{part}"
+    if damage == "garbage":
+        path.write_bytes(b"garbage" * 100)
+    elif damage == "gone":
+        path.unlink()
+    elif part != "quantiser.npz":  # any will do
+        (tmp_path / f"others.{part}").replace(path)
+    else:
+        return
     with pytest.raises((ValueError, OSError)):
         FaceIndex(DIMENSION, NO_HUBNESS).open(tmp_path / "faces.usearch")
+
+
+def test_a_saved_index_is_saved_again_with_what_changed(tmp_path):
+    """Opened, changed and saved in the same place: the next to open it finds the changes."""
+    path = tmp_path / "faces.usearch"
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.replace(people(unit_rows(300)))
+    index.save(path)
+    for again in range(3):
+        index = FaceIndex(DIMENSION, NO_HUBNESS)
+        index.open(path)
+        index.remove([again])
+        index.replace(people(unit_rows(200, seed=again + 7), first=1000 + 200 * again))
+        index.save(path)
+        assert keys_of(index, unit_rows(300)[10:12]) == [[10], [11]]
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.open(path)
+    assert len(index) == 300 + 3 * (200 - 1)
+    for again in range(3):
+        newest = keys_of(index, unit_rows(200, seed=again + 7))
+        assert newest == [[1000 + 200 * again + number] for number in range(200)]
+    assert not {0, 1, 2} & {key for keys in keys_of(index, unit_rows(3), 50) for key in keys}
 
 
 def test_a_hub_gives_way():

@@ -1,0 +1,167 @@
+"""What others offer for the search that ``benchmarks.gallery`` measures.
+
+None is needed; the row of one that is not installed is left out. ``pip install
+'lookalike[benchmarks]'`` brings them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from model_server.analysis import FloatArray
+
+__all__ = ["RIVALS", "Rival"]
+
+Search = Callable[[FloatArray], list[int]]
+
+_COUNT = 10
+_TRAINED_ON = 100_000
+
+
+class Rival(ABC):
+    """Another way to search.
+
+    Args:
+        folder: For what is built.
+        rows: The faces, unit rows (N, D).
+    """
+
+    name: ClassVar[str]
+    package: ClassVar[str]
+
+    def __init__(self, folder: Path, rows: FloatArray) -> None:
+        self._path = folder / f"{type(self).__name__.lower()}-{len(rows)}.index"
+        self._rows = rows
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package is there; else it is said which one is missing."""
+        there = importlib.util.find_spec(self.package) is not None
+        if not there:
+            print(f"{self.name} is left out: {self.package} is not installed")
+        return there
+
+    def build(self) -> None:
+        """Builds the index into the folder, unless it is there."""
+        if not self._path.exists():
+            started, cpu = time.perf_counter(), time.process_time()
+            self._build()
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+            print(
+                f"{self.name}: built in {seconds:.0f} s, {len(self._rows) / seconds:.0f} faces/s; "
+                f"{len(self._rows) / cpu:.0f} faces per second of processor time",
+                flush=True,
+            )
+
+    @abstractmethod
+    def _build(self) -> None: ...
+
+    @abstractmethod
+    def open(self) -> Search:
+        """Loads what was built; gives what answers one query, shape (D,), in one thread."""
+
+    def close(self) -> None:
+        """Lets go of what was loaded."""
+        self._rows = self._rows[:0]
+
+
+class _Faiss(Rival):
+    package = "faiss"
+
+    def _build(self) -> None:
+        import faiss  # noqa: PLC0415 - of an extra
+
+        # Its threads would wait for each other by spinning, which other programs pay for.
+        faiss.omp_set_num_threads(1)
+        index = self._made(faiss)
+        index.train(self._rows[:: max(1, len(self._rows) // _TRAINED_ON)])
+        index.add(self._rows)
+        faiss.write_index(index, str(self._path))
+
+    def open(self) -> Search:
+        import faiss  # noqa: PLC0415 - of an extra
+
+        faiss.omp_set_num_threads(1)
+        index = faiss.read_index(str(self._path))
+        self._set(faiss, index)
+        return lambda query: index.search(query[None], _COUNT)[1][0].tolist()
+
+    @abstractmethod
+    def _made(self, faiss: Any) -> Any: ...
+
+    @abstractmethod
+    def _set(self, faiss: Any, index: Any) -> None: ...
+
+
+class FaissGraph(_Faiss):
+    """HNSW over float32."""
+
+    name = "FAISS HNSW, float32"
+
+    def _made(self, faiss: Any) -> Any:
+        index = faiss.IndexHNSWFlat(self._rows.shape[1], 24, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = 96
+        return index
+
+    def _set(self, faiss: Any, index: Any) -> None:  # noqa: ARG002
+        index.hnsw.efSearch = 512
+
+
+class FaissLists(_Faiss):
+    """Lists of product codes; the best are compared again as float16."""
+
+    name = "FAISS IVF-PQ, best in float16"
+
+    def _made(self, faiss: Any) -> Any:
+        lists = 2 * math.isqrt(len(self._rows))
+        kind = f"IVF{lists},PQ32,Refine(SQfp16)"
+        return faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+
+    def _set(self, faiss: Any, index: Any) -> None:
+        # Chosen so that recall@10 is about that of the graphs.
+        index.k_factor = 30
+        faiss.downcast_index(index.base_index).nprobe = 96
+
+
+class QdrantLocal(Rival):
+    """Qdrant inside the process: it compares all."""
+
+    name = "Qdrant, local mode"
+    package = "qdrant_client"
+
+    def build(self) -> None:
+        """Nothing: it is filled when it is opened."""
+
+    def _build(self) -> None: ...
+
+    def open(self) -> Search:
+        from qdrant_client import QdrantClient, models  # noqa: PLC0415 - of an extra
+
+        client = QdrantClient(":memory:")
+        of = models.VectorParams(size=self._rows.shape[1], distance=models.Distance.DOT)
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is not meant for so many
+            client.create_collection("faces", vectors_config=of)
+            client.upload_collection("faces", self._rows, ids=range(len(self._rows)))
+        print(f"{self.name}: filled in {time.perf_counter() - started:.0f} s", flush=True)
+
+        def search(query: FloatArray) -> list[int]:
+            found = client.query_points("faces", query, limit=_COUNT, with_payload=False)
+            return [int(point.id) for point in found.points]
+
+        return search
+
+
+RIVALS: dict[str, type[Rival]] = {
+    "faiss-hnsw": FaissGraph,
+    "faiss-ivfpq": FaissLists,
+    "qdrant": QdrantLocal,
+}
