@@ -17,15 +17,16 @@ from typing import Annotated, Any
 
 import typer
 
-from model_server.bundle import BUNDLES, MANIFEST, write_manifest
+from model_server.bundle import BUNDLES
 from training.checkpoint import load_model
 from training.config import TrainConfig
-from training.evaluate import open_candidate
-from training.export import BundleFacts, export_bundle, sample_photos
+from training.evaluate import Candidate, open_candidate
+from training.export import BundleFacts, complete_bundle, export_bundle, sample_photos
 from training.faces.captioner import captioned
 from training.faces.pipeline import Tuned, evaluate_faces, teach, tune, yardstick
 from training.faces.study import Study, prepare_study
 from training.faces.tuning import TuneOptions
+from training.precision import choose_precision
 from training.recipes.faces_card import model_card
 from training.recipes.photos_card import LICENSE_TEXT
 
@@ -77,7 +78,7 @@ def main(
 
 
 def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> None:
-    """Writes the bundle, scores it as it is served and in fp32, then adds its card."""
+    """Writes the bundle, in fp16 where int8 costs too much, scores it and fp32, adds its card."""
     model, vocabulary, preprocessing, config, _ = load_model(best)
     learn = captioned(study, study.learn)
     facts = BundleFacts(
@@ -93,29 +94,33 @@ def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> No
         notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
     )
     photos = sample_photos(study.portraits, learn.names, 200)
-    export_bundle(out, model, vocabulary, preprocessing, facts, calibration=photos)
-
     head = yardstick(study, tuned)
-    served = open_candidate(str(out))
-    reference = replace(
-        open_candidate(str(best)), name="fp32", decoding=served.decoding, vocabulary=vocabulary
-    )
-    metrics: dict[str, Any] = {}
-    for name, candidate in {"served": served, "fp32": reference}.items():
+
+    def write(precision: str) -> None:
+        calibration = photos if precision == "int8" else ()
+        export_bundle(out, model, vocabulary, preprocessing, facts, calibration=calibration)
+
+    def evaluated(name: str, candidate: Candidate) -> dict[str, Any]:
         result = evaluate_faces(candidate, study, head)
         text = json.dumps(result, indent=2)
         (work / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-        metrics[name] = {key: value for key, value in result.items() if key != "captions"}
-    _add_scores(out, metrics)
+        return {key: value for key, value in result.items() if key != "captions"}
+
+    fp32 = evaluated("fp32", replace(open_candidate(str(best), **DECODING), name="fp32"))
+    choice = choose_precision(
+        write,
+        lambda: evaluated("served", open_candidate(str(out))),
+        value=_micro_f1,
+        reference=_micro_f1(fp32),
+    )
+    metrics = {"served": choice.served, "fp32": fp32}
+    card = model_card(metrics, PHASES, CAPTIONER, precision=choice.precision)
+    complete_bundle(out, metrics, card)
+    _log.info("%s", json.dumps(choice.served["ratios"]))
 
 
-def _add_scores(out: Path, metrics: Mapping[str, Any]) -> None:
-    """Puts model card and scores into the finished bundle."""
-    (out / "MODEL_CARD.md").write_text(model_card(metrics, PHASES, CAPTIONER), encoding="utf-8")
-    manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    del manifest["files"]
-    write_manifest(out, {**manifest, "metrics": metrics})
-    _log.info("%s", json.dumps(metrics["served"]["ratios"]))
+def _micro_f1(result: Mapping[str, Any]) -> float:
+    return float(result["captioner"]["micro_f1"])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ def model_card(
     metrics: Mapping[str, Mapping[str, Any]],
     phases: Mapping[str, TuneOptions],
     captioner: TrainConfig,
+    *,
+    precision: str = "int8",
 ) -> str:
     """MODEL_CARD.md.
 
@@ -22,13 +24,17 @@ def model_card(
         metrics: Results of evaluate_faces: "fp32" and "served".
         phases: How the encoder was tuned.
         captioner: How the decoder was trained.
+        precision: Of the encoder as served.
     """
     served, reference = metrics["served"], metrics["fp32"]
     rows = [
         ("attribute head at its best thresholds", served["classifier"]),
         ("attribute head at 0.5", served["classifier_at_half"]),
         ("captioner, torch fp32", reference["captioner"]),
-        ("**captioner as served: int8 encoder, fp16 decoder, OpenVINO**", served["captioner"]),
+        (
+            f"**captioner as served: {precision} encoder, fp16 decoder, OpenVINO**",
+            served["captioner"],
+        ),
         ("the one best caption for all", served["constant"]),
     ]
     table = "\n".join(
