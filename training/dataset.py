@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from model_server.captioning.vocabulary import tokenize
-from training.photos import BrokenPhotoError, Photos
+from training.photos import BrokenPhotoError, Photos, picture_digest
 
 __all__ = [
     "CaptionedPhotos",
@@ -158,7 +158,7 @@ def load_dataset(
             del found[name]
         digests: set[str] = set()
         for name in found:
-            digest = _picture_digest(photos, name)
+            digest = picture_digest(photos, name)
             if digest in digests:
                 report.same_pictures.append(name)
             digests.add(digest)
@@ -183,19 +183,15 @@ def check_leakage(train: CaptionedPhotos, held_out: CaptionedPhotos) -> None:
     """
     both = set(train.names) & set(held_out.names)
     if not both:
-        own = {_picture_digest(train.photos, name): name for name in train.names}
+        own = {picture_digest(train.photos, name): name for name in train.names}
         both = {
             f"{name} (= {own[digest]})"
             for name in held_out.names
-            if (digest := _picture_digest(held_out.photos, name)) in own
+            if (digest := picture_digest(held_out.photos, name)) in own
         }
     if both:
         listed = ", ".join(sorted(both)[:5])
         raise LeakageError(f"{len(both)} photos are in training and held out: {listed}")
-
-
-def _picture_digest(photos: Photos, name: str) -> str:
-    return hashlib.sha256(photos.read(name)).hexdigest()
 
 
 def references(

@@ -1,7 +1,7 @@
 """A cache of encoder features: computed once, then read through a memory map.
 
-The folder's name holds a hash of the encoder's weights and of the preprocessing, so that
-features of another network can never be taken for these.
+The folder's name holds a hash of the encoder's weights and of the preprocessing, and one of the
+photos, so that features of another network or of other photos can never be taken for these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from model_server.imaging import Preprocessing, preprocess
-from training.photos import Photos
+from training.photos import Photos, picture_digest
 
 __all__ = ["FeatureCache", "cache_features", "network_digest"]
 
@@ -95,7 +95,9 @@ def cache_features(
         progress: Called with the number of photos done.
     """
     views = 2 if mirrored else 1
-    listed = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+    # Other photos may have the same names.
+    listing = "\n".join(f"{name} {picture_digest(photos, name)}" for name in names)
+    listed = hashlib.sha256(listing.encode()).hexdigest()[:12]
     own = folder / f"{network_digest(network, preprocessing)}-{listed}-{views}"
     if (own / "index.json").exists():
         return FeatureCache(own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 import threading
@@ -23,6 +24,7 @@ __all__ = [
     "Photos",
     "TarPhotos",
     "open_photos",
+    "picture_digest",
 ]
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
@@ -131,6 +133,17 @@ class TarPhotos:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
+
+
+_digests: weakref.WeakKeyDictionary[Photos, dict[str, str]] = weakref.WeakKeyDictionary()
+
+
+def picture_digest(photos: Photos, name: str) -> str:
+    """Hex digest of a photo's file; read once for each collection of photos."""
+    known = _digests.setdefault(photos, {})
+    if name not in known:
+        known[name] = hashlib.sha256(photos.read(name)).hexdigest()
+    return known[name]
 
 
 def open_photos(path: Path) -> Photos:

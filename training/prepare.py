@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import random
 import re
 from collections import defaultdict
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from training.dataset import CaptionedPhotos
+from training.photos import picture_digest
 
 __all__ = ["group_by_folder", "group_by_picture", "split_dataset", "write_captions"]
 
@@ -30,10 +30,7 @@ def group_by_folder(name: str) -> str:
 
 def group_by_picture(dataset: CaptionedPhotos) -> Grouping:
     """Photos of the same file content belong together."""
-    digests = {
-        name: hashlib.sha256(dataset.photos.read(name)).hexdigest() for name in dataset.names
-    }
-    return digests.__getitem__
+    return lambda name: picture_digest(dataset.photos, name)
 
 
 def split_dataset(

@@ -86,13 +86,17 @@ def test_odd_rows_are_reported(
     assert '"missing_photos"' in report.to_json()
 
 
-def test_leakage_by_name_and_by_content(make_dataset: Callable[..., CaptionedPhotos]) -> None:
+def test_leakage_by_name_and_by_content(
+    tmp_path: Path, make_dataset: Callable[..., CaptionedPhotos]
+) -> None:
     """The same name, or the same file under another name, is never on both sides."""
     train, held_out = make_dataset(3), make_dataset(3, first=10)
     check_leakage(train, held_out)
     with pytest.raises(LeakageError, match=r"0\.png"):
         check_leakage(train, train.subset(["0.png"]))
-    held_out.photos._folder.joinpath("12.png").write_bytes(train.photos.read("1.png"))  # type: ignore[attr-defined]
+    folder = tmp_path / "photos-10"
+    (folder / "12.png").write_bytes(train.photos.read("1.png"))
+    held_out = load_dataset(FolderPhotos(folder), folder / "captions.csv")
     with pytest.raises(LeakageError, match=r"12\.png \(= 1\.png\)"):
         check_leakage(train, held_out)
 

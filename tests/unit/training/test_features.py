@@ -1,6 +1,7 @@
 """Tests of the feature cache."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from model_server.imaging import Preprocessing, preprocess
 from training.dataset import CaptionedPhotos
 from training.encoders import build_encoder
 from training.features import FeatureCache, cache_features, network_digest
+from training.photos import FolderPhotos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoder")
 Make = Callable[..., CaptionedPhotos]
@@ -56,6 +58,23 @@ def test_an_interrupted_cache_goes_on(
     cache = cache_features(dataset.photos, dataset.names, encoder, spec, tmp_path, batch=2)
     assert opened == list(dataset.names[32:])
     assert np.abs(cache.read(dataset.names).astype(np.float32)).sum(axis=(1, 2)).min() > 0
+
+
+def test_other_photos_of_the_same_names_have_another_cache(
+    tmp_path: Path, make_dataset: Make
+) -> None:
+    """A changed picture is computed again; the same pictures are not."""
+    photos = make_dataset(4).photos
+    encoder, spec = build_encoder("tiny")
+
+    def cached(names: Sequence[str]) -> Path:
+        own = FolderPhotos(tmp_path / "photos-0")  # as if in the next run
+        return cache_features(own, names, encoder, spec, tmp_path / "cache").folder
+
+    first = cached(photos.names)
+    assert cached(photos.names) == first
+    shutil.copy(tmp_path / "photos-0" / "1.png", tmp_path / "photos-0" / "0.png")
+    assert cached(photos.names) != first
 
 
 def test_another_network_or_preprocessing_has_another_cache(make_dataset: Make) -> None:
