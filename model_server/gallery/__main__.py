@@ -20,6 +20,7 @@ from model_server.bundle import load_bundle
 from model_server.errors import LookalikeError
 from model_server.gallery.archive import export_gallery, restore_gallery
 from model_server.gallery.database import Database
+from model_server.gallery.duplicates import Duplicate, find_duplicates
 from model_server.gallery.gallery import Gallery
 from model_server.gallery.importing import ImportReport, Journal, import_photos
 from model_server.gallery.rebuild import prune
@@ -65,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", help="say what the gallery holds")
+    twice = commands.add_parser("duplicates", help="list people who may be in it twice")
+    twice.add_argument(
+        "--likeness",
+        type=float,
+        default=99.0,
+        help="from here on faces count as alike; lower finds more, and more by chance",
+    )
 
     def importer(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
@@ -115,6 +123,9 @@ async def _run(options: argparse.Namespace, settings: ServerSettings, console: C
         if options.command == "status":
             total = gallery.list(page_size=1).total
             console.print(f"{total} people, {len(gallery)} faces of {seed.embedder_version}")
+            return 0
+        if options.command == "duplicates":
+            _print_duplicates(find_duplicates(gallery, options.likeness), console)
             return 0
         return await _with_models(options, settings, gallery, console)
     finally:
@@ -177,6 +188,15 @@ def _source(
         query or people_query(options.occupation, options.country, options.limit),
         tags=options.tag,
     )
+
+
+def _print_duplicates(found: Sequence[Duplicate], console: Console) -> None:
+    for pair in found:
+        said = ", ".join(pair.evidence)
+        if pair.likeness:
+            said += f" (likeness {pair.likeness:.1f})"
+        console.print(f"{pair.first} {pair.second}: {said}", markup=False, soft_wrap=True)
+    console.print(f"{len(found)} pairs to look at")
 
 
 def _print(report: ImportReport, console: Console) -> None:

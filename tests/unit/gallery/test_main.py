@@ -66,3 +66,19 @@ def test_a_mistake_is_said_in_one_sentence(run, tmp_path):
     status, output = run("restore", tmp_path / "all.zip", "--yes")
     assert (status, output) == (1, "the file is no gallery, or it is damaged")
     assert run("status")[1] == "2 people, 2 faces of embedder-test"
+
+
+def test_people_who_are_there_twice_are_listed(run, tmp_path):
+    """With what says so; whoever is there once is not named."""
+    for folder, photos in {"Ada": (1, 2), "Ada_L": (3,), "Bob": (1,)}.items():
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        for number in photos:
+            person = folder.partition("_")[0].lower()
+            (tmp_path / "photos" / folder / f"{number}.jpg").write_bytes(
+                f"{person} {number}".encode()
+            )
+    assert run("import-folder", tmp_path / "photos")[0] == 0
+    status, output = run("duplicates")
+    assert status == 0
+    assert output.startswith("ada ada-l: faces alike (likeness 99")
+    assert output.endswith("1 pairs to look at")
