@@ -26,7 +26,7 @@ from training.encoders import build_encoder
 from training.optimization import NonFiniteLossError, cosine
 from training.photos import Photos
 from training.runtime import Runtime, start_runtime
-from training.widen import widen_resnet
+from training.widen import WIDENING_NOISE, widen_resnet
 
 __all__ = ["DistilConfig", "distil"]
 
@@ -63,12 +63,25 @@ class DistilConfig:
     seed: int = 0
     threads: int = 0
 
+    @property
+    def result(self) -> str:
+        """The encoder by whose name the student is used afterwards."""
+        if not self.widen:
+            return self.student
+        if self.student not in WIDENED:
+            raise ValueError(f"{self.student} cannot be widened; {', '.join(WIDENED)} can")
+        return WIDENED[self.student]
+
+
+WIDENED = {"resnet50-half": "resnet50-widened"}
+"""What an encoder is called once it is widened."""
+
 
 def distil(folder: Path, config: DistilConfig, photos: Photos) -> list[float]:
     """Trains the student; an interrupted run goes on at the last finished epoch.
 
     Args:
-        folder: For student.pt (a state dict that ``encoder_weights`` takes) and history.json.
+        folder: For student.pt (which ``encoder_weights`` takes) and history.json.
         config: All choices.
         photos: Any photos at all.
 
@@ -90,11 +103,11 @@ class _Distillation:
         self.folder, self.config, self.photos, self.runtime = folder, config, photos, runtime
         teacher, self.teacher_input = build_encoder(config.teacher, config.teacher_weights)
         student, self.student_input = build_encoder(config.student, config.student_weights)
-        if config.widen:
-            if not isinstance(student.backbone, ResNet):
-                raise ValueError(f"{config.student} is no ResNet and cannot be widened")
-            wide = widen_resnet(student.backbone, noise=0.02, seed=config.seed)
+        result = config.result  # or an error, before anything is computed
+        if config.widen and isinstance(student.backbone, ResNet):
+            wide = widen_resnet(student.backbone, noise=WIDENING_NOISE, seed=config.seed)
             student = CNNEncoder(wide, wide.channels)
+        _log.info("the student will be %s", result)
         self.teacher = teacher.eval().to(runtime.device)
         self.student = student.eval().to(runtime.device)  # BatchNorm keeps its statistics
         self.bridge = nn.Linear(student.channels, teacher.channels).to(runtime.device)
@@ -171,7 +184,10 @@ class _Distillation:
         return float(distance.detach())
 
     def _save(self) -> None:
-        save_checkpoint(self.folder / "student.pt", self.student.state_dict())
+        save_checkpoint(
+            self.folder / "student.pt",
+            {"encoder": self.config.result, "weights": self.student.state_dict()},
+        )
         save_checkpoint(
             self.folder / "last.pt",
             {

@@ -15,6 +15,7 @@ from model_server.captioning.networks import CNNEncoder, ResNet
 from model_server.imaging import Preprocessing
 from training.open_nsfw import OPEN_NSFW_PREPROCESSING, load_open_nsfw
 from training.vision import torchvision_models
+from training.widen import WIDENING_NOISE, widen_resnet
 
 __all__ = ["ENCODERS", "EncoderSpec", "build_encoder"]
 
@@ -68,6 +69,12 @@ def _resnet50_half(weights: str) -> nn.Module:
     return load_open_nsfw()[0] if weights == "package" else ResNet(32, caffe=True)
 
 
+def _resnet50_widened(weights: str) -> nn.Module:
+    if weights == "package":
+        return widen_resnet(load_open_nsfw()[0], noise=WIDENING_NOISE)
+    return ResNet(64, caffe=True)
+
+
 def _densenet201(weights: str) -> nn.Module:
     models = torchvision_models()
     chosen = models.DenseNet201_Weights.IMAGENET1K_V1 if weights == "imagenet" else None
@@ -111,6 +118,9 @@ ENCODERS: Mapping[str, EncoderSpec] = {
     "resnet50-half": EncoderSpec(
         _resnet50_half, 1024, OPEN_NSFW_PREPROCESSING, ("package", "none")
     ),
+    "resnet50-widened": EncoderSpec(
+        _resnet50_widened, 2048, OPEN_NSFW_PREPROCESSING, ("package", "none")
+    ),
     "densenet201": EncoderSpec(_densenet201, 1920),
     "vgg16": EncoderSpec(_vgg16, 512),
     "inception_v3": EncoderSpec(_timm("inception_v3"), 2048, _SYMMETRIC),
@@ -131,10 +141,12 @@ def build_encoder(name: str, weights: str = "best") -> tuple[CNNEncoder, Preproc
     Args:
         name: A key of :data:`ENCODERS`.
         weights: "imagenet", "package", "none", "best" (the first that this encoder has), or
-            the path of a state dict: of the backbone, or of a whole encoder of ours.
+            the path of a state dict: of the backbone, or of a whole encoder of ours, alone or
+            as the "weights" of a file that says which "encoder" they are for.
 
     Raises:
-        ValueError: There is no such encoder, or its weights cannot be had that way.
+        ValueError: There is no such encoder, its weights cannot be had that way, or the file
+            says that they are another encoder's (which may fit, and want other input).
     """
     if name not in ENCODERS:
         raise ValueError(f'no encoder is called "{name}"; there are {", ".join(ENCODERS)}')
@@ -146,7 +158,12 @@ def build_encoder(name: str, weights: str = "best") -> tuple[CNNEncoder, Preproc
     if not path.is_file():
         raise ValueError(f"{name}: weights are {', '.join(spec.weights)} or a file, not {source}")
     encoder = CNNEncoder(spec.build("none"), spec.channels)
-    _load(encoder, torch.load(path, map_location="cpu", weights_only=True))
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if "weights" in content:
+        if content["encoder"] != name:
+            raise ValueError(f"{path} has the weights of {content['encoder']}, not of {name}")
+        content = content["weights"]
+    _load(encoder, content)
     return encoder, spec.preprocessing
 
 

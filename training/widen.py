@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 from model_server.captioning.networks import ResNet
 
-__all__ = ["widen_resnet"]
+__all__ = ["WIDENING_NOISE", "widen_resnet"]
+
+WIDENING_NOISE = 0.02
+"""Relative noise on the copies that is enough for them to learn different things."""
 
 
 def widen_resnet(narrow: ResNet, noise: float = 0.0, seed: int = 0) -> ResNet:

@@ -87,4 +87,7 @@ def distil(
         history = run(out, chosen, open_photos(images))
     except (OSError, ValueError, ArithmeticError) as error:
         raise failed(error) from error
-    console.print(f"distance {history[-1]:.4f}; the student is {out / 'student.pt'}")
+    console.print(
+        f"distance {history[-1]:.4f}; train with --set encoder={chosen.result} "
+        f"--set encoder_weights={out / 'student.pt'}"
+    )
