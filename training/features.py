@@ -24,6 +24,8 @@ __all__ = ["FeatureCache", "cache_features", "network_digest"]
 
 HalfArray = npt.NDArray[np.float16]
 
+_LARGEST = float(torch.finfo(torch.float16).max)
+
 
 def network_digest(network: nn.Module, preprocessing: Preprocessing) -> str:
     """Twelve hex digits of the weights and of how photos are prepared."""
@@ -93,6 +95,9 @@ def cache_features(
         device: To compute on.
         dtype: Of the computations under autocast; None: float32.
         progress: Called with the number of photos done.
+
+    Raises:
+        ArithmeticError: A feature is infinite or no number.
     """
     views = 2 if mirrored else 1
     # Other photos may have the same names.
@@ -138,4 +143,8 @@ def _run(network: nn.Module, images: torch.Tensor, *, mirrored: bool) -> HalfArr
         found = [network(images)]
         if mirrored:
             found.append(network(images.flip(-1)))
-    return torch.stack(found, 1).half().cpu().numpy()
+    features = torch.stack(found, 1).float()
+    if not bool(torch.isfinite(features).all()):
+        raise ArithmeticError("the encoder gives features that are no numbers")
+    # Only random weights give more than fp16 can hold, and infinity would be worse.
+    return features.clamp(-_LARGEST, _LARGEST).half().cpu().numpy()

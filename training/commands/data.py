@@ -104,6 +104,6 @@ def features(
                 device="cuda" if torch.cuda.is_available() else "cpu",
                 progress=lambda done: bar.update(task, completed=done),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ArithmeticError) as error:
             raise failed(error) from error
     console.print(str(cache.folder))

@@ -31,7 +31,6 @@ def train(
 ) -> None:
     """Trains a captioner. Under torchrun every process takes its share."""
     from training.config import TrainConfig
-    from training.optimization import NonFiniteLossError
     from training.trainer import train as run
 
     try:
@@ -41,7 +40,7 @@ def train(
         data = load_captioned(images, captions)
         held_out = load_captioned(dev_images or images, dev_captions)
         progress = run(out, chosen, data, held_out, cache=cache)
-    except (OSError, ValueError, NonFiniteLossError) as error:
+    except (OSError, ValueError, ArithmeticError) as error:
         raise failed(error) from error
     console.print(f"best CIDEr {progress.best:.4f} in epoch {progress.best_epoch}")
 

@@ -77,6 +77,23 @@ def test_other_photos_of_the_same_names_have_another_cache(
     assert cached(photos.names) != first
 
 
+def test_features_that_fp16_cannot_hold(tmp_path: Path, make_dataset: Make) -> None:
+    """Large ones stay finite; what is no number is an error, and no cache is left."""
+    photos = make_dataset(2).photos
+    encoder, spec = build_encoder("tiny")
+    convolution = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d))
+    with torch.no_grad():
+        convolution.weight *= 1e7
+    cache = cache_features(photos, photos.names, encoder, spec, tmp_path / "cache")
+    assert np.isfinite(cache.features).all()
+    assert cache.features.max() == np.finfo(np.float16).max
+    with torch.no_grad():
+        convolution.weight[0] = torch.nan
+    with pytest.raises(ArithmeticError, match="no numbers"):
+        cache_features(photos, photos.names, encoder, spec, tmp_path / "broken")
+    assert not list((tmp_path / "broken").glob("*/index.json"))
+
+
 def test_another_network_or_preprocessing_has_another_cache(make_dataset: Make) -> None:
     """One changed weight or mean changes the key."""
     encoder, spec = build_encoder("tiny")

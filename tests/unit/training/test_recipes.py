@@ -2,14 +2,17 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_server.bundle import load_bundle
 from training.bias import GENDERS
+from training.encoders import ENCODERS
 from training.recipes.photos import DECODING, LADDER, STAGES, _scored
 from training.recipes.photos_card import model_card
+from training.recipes.smoke import smoke
 from training.recipes.tiny import run
 
 
@@ -21,6 +24,20 @@ def test_the_tiny_recipe_runs_the_whole_chain(tmp_path: Path) -> None:
     assert result.metrics["cider"] > 0.5
     assert len(set(result.captions.values())) > 1
     assert json.loads((tmp_path / "scores.json").read_text())["photos"] == result.photos
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_trains_a_captioner(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From photos to captions with each encoder; smaller photos than it wants, to save time."""
+    small = replace(ENCODERS[name].preprocessing, height=96, width=96)
+    spec = replace(ENCODERS[name], preprocessing=small)
+    monkeypatch.setitem(ENCODERS, name, spec)  # type: ignore[arg-type]
+    result = smoke(tmp_path, name, photos=3)
+    assert 0 < result.loss < 20
+    assert len(result.captions) == 1
+    assert result.captions[0]
 
 
 def test_stages_fit_together() -> None:
