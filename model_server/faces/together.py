@@ -11,7 +11,7 @@ from model_server.errors import WrongPersonError
 
 __all__ = ["MIN_SAME_PERSON", "choose_faces", "weighted_mean"]
 
-MIN_SAME_PERSON = 0.1
+MIN_SAME_PERSON = 0.3
 """A photo in which no face is as likely as this the person of any other photo is refused."""
 
 _LEAST_QUALITY = 0.05

@@ -64,6 +64,31 @@ stays below it, with all the person's other photos enrolled, or with one.
 
 """
 
+_OPEN_SET_COLUMNS = (
+    ("FPIR", "fpir", "{:.1%}"),
+    ("threshold", "threshold", "{:.4f}"),
+    ("FNIR", "fnir", "{:.1%}"),
+    ("FNIR, one photo enrolled", "fnir_one_photo", "{:.1%}"),
+)
+
+_TOGETHER = """
+## Several photos of a user together
+
+Of val people with four photos or more one is enrolled, and sets of others ask. Refused: sets
+in which one photo is taken to be of somebody else, wrongly, and with a stranger's photo in
+place of the last.
+
+"""
+
+_TOGETHER_COLUMNS = (
+    ("photos", "photos", "{}"),
+    ("sets", "sets", "{}"),
+    ("rank 1, plain mean", "rank_1_plain", "{:.1%}"),
+    ("rank 1, weighted by quality", "rank_1_weighted", "{:.1%}"),
+    ("refused", "refused", "{:.1%}"),
+    ("refused with a stranger's", "strangers_refused", "{:.1%}"),
+)
+
 _RELIABILITY = """
 ## P(same) of the best match
 
@@ -72,6 +97,15 @@ Few answers fall between the ends, so that part of the error is chance: with exa
 probabilities it would be {match_calibration_chance:g} on average.
 
 """
+
+_RELIABILITY_COLUMNS = (
+    ("said, from", "low", "{:.2f}"),
+    ("to", "high", "{:.2f}"),
+    ("answers", "count", "{}"),
+    ("share", "share", "{:.1%}"),
+    ("said", "said", "{:.3f}"),
+    ("true", "true", "{:.3f}"),
+)
 
 _GROUPS = """
 ## By apparent group
@@ -107,15 +141,12 @@ def write_card(path: Path, measured: Evaluation, about: Mapping[str, object]) ->
     meant = [(_MEANINGS[key], f"{figures[key]:g}") for key in _MEANINGS if key in figures]
     text = _HEAD.format(**about) + _table(("", ""), meant) + _stability(figures)
     if "open_set" in tables:
-        head = ("FPIR", "threshold", "FNIR", "FNIR, one photo enrolled")
-        keys = (("fpir", "{:.1%}"), ("threshold", "{:.4f}"), ("fnir", "{:.1%}"))
-        lines = _cells(tables["open_set"], (*keys, ("fnir_one_photo", "{:.1%}")))
-        text += _OPEN_SET.format(**figures) + _table(head, lines)
+        text += _OPEN_SET.format(**figures) + _listed(tables["open_set"], _OPEN_SET_COLUMNS)
+    if "together" in tables:
+        text += _TOGETHER + _listed(tables["together"], _TOGETHER_COLUMNS)
     if "reliability" in tables:
-        columns = ("said, from", "to", "answers", "share", "said", "true")
-        formats = (("low", "{:.2f}"), ("high", "{:.2f}"), ("count", "{}"), ("share", "{:.1%}"))
-        lines = _cells(tables["reliability"], (*formats, ("said", "{:.3f}"), ("true", "{:.3f}")))
-        text += _RELIABILITY.format(**figures) + _table(columns, lines)
+        text += _RELIABILITY.format(**figures)
+        text += _listed(tables["reliability"], _RELIABILITY_COLUMNS)
     grouped = {name: lines for name, lines in tables.items() if name.startswith("by ")}
     if grouped:
         text += _GROUPS + "".join(_group(name, lines) for name, lines in grouped.items())
@@ -206,6 +237,14 @@ def _gaps(lines: Sequence[Line]) -> str:
             f"{', '.join(left_out)}."
         )
     return text
+
+
+def _listed(
+    lines: Sequence[Mapping[str, float | str]], columns: Sequence[tuple[str, str, str]]
+) -> str:
+    """A table whose columns have a head, a key and a format each."""
+    head = [name for name, _, _ in columns]
+    return _table(head, _cells(lines, [(key, pattern) for _, key, pattern in columns]))
 
 
 def _interval(line: Line, key: str) -> str:

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray
+from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
 from training.gallery.features import FaceTable
 from training.gallery.groups import group_tables
 from training.gallery.held_out import ask, open_set
-from training.gallery.probes import SHOWN, Probes, Rows, index_of, make_probes
+from training.gallery.probes import SHOWN, Rows, index_of, make_probes
 from training.gallery.seed import enrol, general_hubness, reference_rows, seed_rows
+from training.gallery.together import together
 
 __all__ = ["Evaluation", "MatcherFigures", "Tables", "evaluate", "others"]
 
@@ -50,7 +52,7 @@ def evaluate(table: FaceTable, groups: Mapping[str, Mapping[str, str]] | None = 
     result.figures.update(_one_enrolled(table))
     _held_out(table, groups or {}, result)
     if groups:
-        train = _probes(table, table.rows("lfw", "train"))
+        train = make_probes(table, table.rows("lfw", "train"), *_gallery(table))
         tables = group_tables(table, train, groups)
         result.tables.update({f"{name}, train": lines for name, lines in tables.items()})
     return result
@@ -117,10 +119,10 @@ def others(
     ]
 
 
-def _probes(table: FaceTable, rows: Rows) -> Probes:
-    """Some faces asking the seed gallery."""
+def _gallery(table: FaceTable) -> tuple[FaceIndex, list[str], Hubness]:
+    """The seed gallery: its index, the ids of its people by key, and its correction."""
     enrolled, hubness = enrol(table, seed_rows(table)), general_hubness(table)
-    return make_probes(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
+    return index_of(enrolled, hubness), enrolled.ids, hubness
 
 
 def _held_out(
@@ -128,7 +130,8 @@ def _held_out(
 ) -> None:
     """Hubs, likeness, probabilities, strangers and groups, on val people."""
     val = table.rows("lfw", "val")
-    probes = _probes(table, val)
+    gallery = _gallery(table)
+    probes = make_probes(table, val, *gallery)
     answers = ask(table, probes)
     winners = np.unique([hits[0].key for hits in probes.others], return_counts=True)[1]
     # One photo a person, lest people with many photos decide.
@@ -159,6 +162,7 @@ def _held_out(
     result.tables["reliability"] = [
         {key: round(value, 4) for key, value in asdict(one).items()} for one in best.bins
     ]
+    result.tables["together"] = [dict(line) for line in together(table, val, *gallery)]
     result.tables.update(group_tables(table, probes, groups, answers))
 
 

@@ -106,6 +106,7 @@ def make_probes(
         # A person with a hundred photos must not outweigh a hundred people.
         for place in places[:MAX_PROBES]:
             rest = rows[places[places != place]]
-            own[place] = own_score(table, rows[place], rest, hubness)
-            own_of_one[place] = own_score(table, rows[place], rng.choice(rest, 1), hubness)
+            probe = table.vectors[rows[place]]
+            own[place] = own_score(table, probe, rest, hubness)
+            own_of_one[place] = own_score(table, probe, rng.choice(rest, 1), hubness)
     return Probes(rows, people, others, own, own_of_one)

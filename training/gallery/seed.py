@@ -108,18 +108,19 @@ def genuine_scores(table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubnes
             continue
         # A person with a hundred photos must not outweigh a hundred people.
         scores += [
-            own_score(table, probe, own[own != probe], hubness) for probe in own[:MAX_PROBES]
+            own_score(table, table.vectors[probe], own[own != probe], hubness)
+            for probe in own[:MAX_PROBES]
         ]
     return np.array(scores, np.float32)
 
 
 def own_score(
-    table: FaceTable, probe: int | np.intp, rows: npt.NDArray[np.intp], hubness: Hubness
+    table: FaceTable, probe: FloatArray, rows: npt.NDArray[np.intp], hubness: Hubness
 ) -> float:
-    """What a face scores where these other photos of its person are enrolled."""
+    """What an embedding, shape (D,), scores where these photos of its person are enrolled."""
     kept = centres(table.vectors[rows], table.quality[rows])
     bias = float(hubness.bias(kept, np.zeros(1, np.intp))[0])
-    return float((kept @ table.vectors[probe]).max()) - bias
+    return float((kept @ probe).max()) - bias
 
 
 def pair_cosines(

@@ -15,6 +15,7 @@ from training.gallery.probes import index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class
+from training.gallery.together import together
 
 
 def table_of(noises, *, photos=4, dimension=16, crowded=()):
@@ -197,3 +198,21 @@ def test_only_the_cheeks_are_looked_at():
     pixels = cheek_pixels(photo, points)
     assert len(pixels) == pytest.approx(2 * 19 * 19, rel=0.1)
     assert (pixels == (200, 150, 120)).all()
+
+
+def test_several_photos_find_a_person_more_surely():
+    """Each photo more takes noise away; good photos count more; strangers are refused."""
+    table = table_of([0.75] * 60, photos=6)
+    rows = table.rows("lfw", "val")
+    enrolled, hubness = enrol(table, table.rows("lfw")), general_hubness(table)
+    one, two, three = together(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
+    assert [line["sets"] for line in (one, two, three)] == [180] * 3
+    assert one["rank_1_plain"] < two["rank_1_plain"] < three["rank_1_plain"]
+    assert one["rank_1_plain"] == one["rank_1_weighted"]
+    assert "refused" not in one
+    assert three["strangers_refused"] > 0.6 + three["refused"]
+    poor = np.arange(len(rows)) % 6 < 3
+    table.vectors[rows[poor]] = table.vectors[rows[poor]][::-1]
+    table.quality[rows] = np.where(poor, 0.05, 1)
+    *_, three = together(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
+    assert three["rank_1_weighted"] > three["rank_1_plain"]
