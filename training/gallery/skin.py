@@ -131,10 +131,11 @@ def tones(data: Path, work: Path, detector_version: str, mesh: FaceMesh) -> dict
     """
     found = KeptRows(work / f"{detector_version}.npz")
     kept = KeptRows(work / f"{detector_version}-tones.npz")
-    wanted = [name for name in found.rows if name.startswith("lfw/") and found.rows[name][10]]
-    if any(name not in kept.rows for name in wanted):
-        for face in track(read_people(data, "lfw"), "skin tones", total=len(wanted)):
-            if face.name in found.rows and face.name not in kept.rows:
+    wanted = {name for name in found.rows if name.startswith("lfw/") and found.rows[name][10]}
+    missing = wanted - kept.rows.keys()
+    if missing:
+        for face in track(read_people(data, "lfw"), "skin tones", total=len(found.rows)):
+            if face.name in missing:
                 landmarks = found.rows[face.name][:10].reshape(5, 2)
                 value = _tone_of(face.photo, landmarks, mesh)
                 kept.add(face.name, np.array([value], np.float32))

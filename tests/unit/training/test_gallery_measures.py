@@ -1,20 +1,23 @@
 """What the seed gallery's card says: calibration, open set, apparent groups, skin tones."""
 
 import gzip
+import io
+import tarfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.color import rgb2lab
 
 from training.gallery.card import write_card
 from training.gallery.evaluate import Evaluation
-from training.gallery.features import FaceTable
+from training.gallery.features import FaceTable, KeptRows
 from training.gallery.groups import apparent_groups, group_tables, read_ages
 from training.gallery.held_out import ask, fold_of, open_set
 from training.gallery.probes import index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
-from training.gallery.skin import cheek_pixels, lab, tone, tone_class
+from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
 from training.gallery.together import together
 
 
@@ -216,3 +219,50 @@ def test_several_photos_find_a_person_more_surely():
     table.quality[rows] = np.where(poor, 0.05, 1)
     *_, three = together(table, rows, index_of(enrolled, hubness), enrolled.ids, hubness)
     assert three["rank_1_weighted"] > three["rank_1_plain"]
+
+
+class FakeMesh:
+    """Sees the cheeks where they are, and no face in a black photo."""
+
+    def __init__(self):
+        self.measured = 0
+
+    def measure(self, image, box_xyxy, eyes):
+        self.measured += 1
+        points = np.zeros((468, 3), np.float32)
+        square = [(20, 50), (30, 50), (40, 50), (40, 70), (30, 70), (20, 70)]
+        points[[117, 118, 101, 36, 205, 187], :2] = square
+        points[[346, 347, 330, 266, 425, 411], :2] = [(x + 40, y) for x, y in square]
+        return points, 0.9 if image.any() else 0.1
+
+
+def test_skin_tones_are_measured_once_and_kept(tmp_path):
+    """By photo; one without a face, and one in which the mesh sees none, have no tone."""
+    colours = {"A": (225, 180, 150), "B": (60, 40, 30), "C": (0, 0, 0), "D": (225, 180, 150)}
+    found = KeptRows(tmp_path / "detector-9.npz")
+    (tmp_path / "lfw").mkdir()
+    lines = ["image_name,person,split,path_in_tar"]
+    with tarfile.open(tmp_path / "lfw" / "images.tar", "w") as archive:
+        for person, colour in colours.items():
+            path = f"{person}/{person}_1.png"
+            lines.append(f"{person}_1.png,{person},val,{path}")
+            buffer = io.BytesIO()
+            Image.new("RGB", (100, 100), colour).save(buffer, "PNG")
+            entry = tarfile.TarInfo(path)
+            entry.size = buffer.tell()
+            buffer.seek(0)
+            archive.addfile(entry, buffer)
+            row = np.zeros(11, np.float32)
+            row[:10] = [35, 40, 65, 40, 50, 55, 40, 75, 60, 75]
+            row[10] = person != "D"
+            found.add(f"lfw/{path}", row)
+    found.save()
+    (tmp_path / "lfw" / "images.csv").write_text("\n".join(lines))
+    mesh = FakeMesh()
+    measured = tones(tmp_path, tmp_path, "detector-9", mesh)
+    assert set(measured) == {"lfw/A/A_1.png", "lfw/B/B_1.png"}
+    assert tone_class(measured["lfw/A/A_1.png"]) == "light"
+    assert tone_class(measured["lfw/B/B_1.png"]) == "dark"
+    assert mesh.measured == 3
+    assert tones(tmp_path, tmp_path, "detector-9", mesh) == measured
+    assert mesh.measured == 3
