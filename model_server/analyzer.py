@@ -44,8 +44,8 @@ class Detector(Protocol):
 
     version: str
 
-    def detect(self, image: Image) -> list[Detection]:
-        """The faces of an RGB image, largest first."""
+    def detect(self, image: Image, reduced: Image) -> list[Detection]:
+        """The faces of an RGB image, largest first; found in the reduced one."""
         ...
 
 
@@ -167,6 +167,11 @@ class Analyzer:
         self._gallery = gallery
         self._limits = limits or ImageLimits()
         self._side = ThreadPoolExecutor(threads, thread_name_prefix="caption")
+
+    @property
+    def models(self) -> Models:
+        """The networks, for those who want to look at a single stage."""
+        return self._models
 
     def close(self) -> None:
         """Waits for what runs and frees the threads."""
@@ -313,7 +318,7 @@ class Analyzer:
             InvalidPhotoError: The bytes are no photo that we can use.
         """
         photo = decode(data, self._limits)
-        detections = self._models.detector.detect(photo.pixels)
+        detections = self._models.detector.detect(photo.pixels, photo.reduced)
         if not detections:
             raise NoFaceError("no face was found: choose a photo that shows the face well")
         if len(detections) > 1:
@@ -337,13 +342,15 @@ class Analyzer:
 
     def _caption(self, photo: DecodedPhoto, watch: Stopwatch) -> Caption:
         with watch.stage("caption"):
-            return self._models.photos.caption([photo.pixels])[0]
+            return self._models.photos.caption([photo.reduced])[0]
 
     def _find_faces(
         self, photo: DecodedPhoto, options: AnalyzeOptions, watch: Stopwatch
     ) -> tuple[list[FaceAnalysis], FloatArray]:
         with watch.stage("detect"):
-            detections = self._models.detector.detect(photo.pixels)[: options.max_faces]
+            detections = self._models.detector.detect(photo.pixels, photo.reduced)[
+                : options.max_faces
+            ]
         with watch.stage("embed"):
             embeddings = self._models.embedder.embed(photo.pixels, detections)
         faces = [

@@ -58,17 +58,24 @@ class ImageLimits:
     working_side: int = 1600
 
 
+_REDUCED_FROM = 448
+"""Pixels of the shorter side; half of it is what networks that look at the whole photo see."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedPhoto:
     """An upright photo.
 
     Attributes:
         pixels: RGB, shape (rows, columns, 3); reduced where the photo is large.
+        reduced: Once more at half the size, for what looks at the photo as a whole; of
+            small photos the pixels themselves.
         width: Of the upright photo at full size, pixels.
         height: Of the upright photo at full size, pixels.
     """
 
     pixels: Image
+    reduced: Image
     width: int
     height: int
 
@@ -166,20 +173,25 @@ def _load(picture: PillowImage.Image, limits: ImageLimits) -> DecodedPhoto:
         wanted = (round(full_size[0] * shrink), round(full_size[1] * shrink))
         # For JPEGs, decodes at 1/2, 1/4 or 1/8: several times faster than all the pixels.
         picture.draft("RGB", wanted)
-    upright = ImageOps.exif_transpose(picture)
-    turned = (upright.width > upright.height) != (picture.width > picture.height)
+    lying = picture.width > picture.height
+    ImageOps.exif_transpose(picture, in_place=True)
+    turned = lying != (picture.width > picture.height)
     width, height = full_size[::-1] if turned else full_size
-    rgb = _to_rgb(upright)
+    rgb = _to_rgb(picture)
     if max(rgb.size) > limits.working_side:
         rgb.thumbnail(
             (limits.working_side, limits.working_side),
             PillowImage.Resampling.BILINEAR,
             reducing_gap=2.0,
         )
-    return DecodedPhoto(np.array(rgb), width, height)
+    pixels = np.asarray(rgb)
+    reduced = np.asarray(rgb.reduce(2)) if min(rgb.size) >= _REDUCED_FROM else pixels
+    return DecodedPhoto(pixels, reduced, width, height)
 
 
 def _to_rgb(picture: PillowImage.Image) -> PillowImage.Image:
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture
     if picture.mode.startswith("I"):
         # 16-bit grey: keep the high byte, where plain conversion would clip.
         high = np.asarray(picture, dtype=np.uint32) >> 8
@@ -254,8 +266,11 @@ def preprocess(image: Image, spec: Preprocessing) -> FloatArray:
             (spec.width, spec.height), PillowImage.Resampling.BILINEAR, reducing_gap=3.0
         )
         image = np.asarray(picture)
-    if spec.channels == "BGR":
-        image = image[:, :, ::-1]
-    mean = np.array(spec.mean, dtype=np.float32)
-    std = np.array(spec.std, dtype=np.float32)
-    return np.ascontiguousarray(((image - mean) / std).transpose(2, 0, 1))
+    order = (2, 1, 0) if spec.channels == "BGR" else (0, 1, 2)
+    result = np.empty((3, spec.height, spec.width), np.float32)
+    # Channel by channel is several times faster than all at once and a transposition.
+    for plane, channel in enumerate(order):
+        mean, std = np.float32(spec.mean[plane]), np.float32(spec.std[plane])
+        np.subtract(image[:, :, channel], mean, out=result[plane], dtype=np.float32)
+        result[plane] /= std
+    return result

@@ -66,7 +66,7 @@ def _torch_engine(others: Engine) -> Engine:
 
 def warm_up(models: Models) -> None:
     """Runs every network once, so that the first caller does not wait for it."""
-    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (960, 1280, 3), dtype=np.uint8)
     models.detector.detect(noise)
     models.photos.caption([noise])
     models.faces.caption([noise])

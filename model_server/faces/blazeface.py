@@ -1,11 +1,12 @@
 """BlazeFace's anchors: from the network's numbers to boxes and key points.
 
 V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile
-GPUs", 2019. The networks are MediaPipe's, one call looks at one square.
+GPUs", 2019. The network is MediaPipe's, made fully convolutional.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ import numpy as np
 from model_server.analysis import FloatArray, Image
 from model_server.engines import Session
 
-__all__ = ["BlazeFace", "Candidates", "make_anchors"]
+__all__ = ["CELL", "BlazeFace", "Candidates", "make_anchors"]
+
+CELL = 32
+"""Pixels of the coarsest grid's cells: the network's input is a whole number of them."""
+
+_GRIDS = ((16, 2), (CELL, 6))
+"""Pixels of a cell and anchors in it, in the order of the network's outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,10 @@ class Candidates:
         """How many."""
         return len(self.scores)
 
-    def take(self, index: Sequence[int] | FloatArray) -> Candidates:
-        """Some of them, by number or mask."""
-        return Candidates(self.boxes_xyxy[index], self.eyes[index], self.scores[index])
+    def wider_than(self, pixels: float) -> Candidates:
+        """Those whose boxes are."""
+        keep = self.boxes_xyxy[:, 2] - self.boxes_xyxy[:, 0] > pixels
+        return Candidates(self.boxes_xyxy[keep], self.eyes[keep], self.scores[keep])
 
     @staticmethod
     def joined(parts: Sequence[Candidates]) -> Candidates:
@@ -49,78 +57,65 @@ class Candidates:
         )
 
 
-def make_anchors(side: int, strides: Sequence[int]) -> FloatArray:
-    """Centres of the anchors, 0..1: two a cell for each entry of ``strides``.
+@functools.lru_cache(maxsize=32)
+def make_anchors(height: int, width: int) -> FloatArray:
+    """Centres of the anchors: two a cell of 16 pixels, then six a cell of 32, row by row.
 
     Args:
-        side: Of the network's square input, pixels.
-        strides: Of the output layers, in order; equal neighbours share a grid.
+        height: Of the network's input, pixels, a multiple of 32.
+        width: Likewise.
 
     Returns:
-        Shape (anchors, 2).
+        Columns and rows, pixels, shape (anchors, 2); not to be written to.
     """
-    grids: list[FloatArray] = []
-    index = 0
-    while index < len(strides):
-        stride, layers = strides[index], 0
-        while index < len(strides) and strides[index] == stride:
-            layers, index = layers + 1, index + 1
-        cells = side // stride
-        # A single-layer network has one anchor a cell.
-        each = 2 * layers if len(strides) > 1 else 1
-        centres = (np.arange(cells, dtype=np.float32) + 0.5) / cells
-        x, y = np.meshgrid(centres, centres)
-        grid = np.stack([x, y], -1).reshape(-1, 2).repeat(each, axis=0)
-        grids.append(grid.astype(np.float32))
-    return np.concatenate(grids)
+    grids = []
+    for cell, each in _GRIDS:
+        rows = np.arange(cell / 2, height, cell, dtype=np.float32)
+        columns = np.arange(cell / 2, width, cell, dtype=np.float32)
+        centres = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
+        grids.append(centres.repeat(each, axis=0))
+    anchors: FloatArray = np.concatenate(grids)
+    anchors.flags.writeable = False
+    return anchors
 
 
 class BlazeFace:
-    """One of BlazeFace's networks.
+    """BlazeFace as a fully convolutional network: looks at pictures of any shape.
 
     Args:
-        session: Input (1, side, side, 3) in -1..1; outputs (1, A, 16) and (1, A, 1).
-        strides: Of its output layers.
+        session: Input uint8 (1, height, width, 3); outputs "boxes" (1, A, 16) and
+            "logits" (1, A, 1), the numbers in pixels of the input.
         threshold: Candidates below this score are dropped.
     """
 
-    def __init__(self, session: Session, strides: Sequence[int], threshold: float) -> None:
+    def __init__(self, session: Session, threshold: float) -> None:
         self._session = session
-        [(self._input, shape)] = session.input_shapes.items()
-        self.side = shape[1]
-        self._anchors = make_anchors(self.side, strides)
+        [self._input] = session.input_shapes
         self._threshold = threshold
 
-    def look(self, view: Image, scale: float, origin: tuple[float, float]) -> Candidates:
-        """Looks at a part of the image, already at the network's scale.
+    def look(self, view: Image, scale: float, origin: tuple[float, float] = (0, 0)) -> Candidates:
+        """Looks at the image or a part of it, already at the network's scale.
 
         Args:
-            view: RGB uint8, at most :attr:`side` pixels wide and high; what is missing
-                on the right and below is black.
+            view: RGB uint8; what is missing on the right and below to the next multiple
+                of 32 pixels is black.
             scale: Pixels of the image per pixel of the view.
             origin: Where the view's left upper corner lies in the image, pixels.
         """
         rows, columns = view.shape[:2]
-        square = np.full((1, self.side, self.side, 3), -1.0, np.float32)
-        inside = square[0, :rows, :columns]
-        np.multiply(view, np.float32(1 / 127.5), out=inside)
-        inside -= 1.0
-        outputs = list(self._session.run({self._input: square}).values())
-        regressors = next(value[0] for value in outputs if value.shape[-1] > 1)
-        logits = next(value[0, :, 0] for value in outputs if value.shape[-1] == 1)
-        return self._decode(regressors, logits, scale, np.array(origin, np.float32))
-
-    def _decode(
-        self, regressors: FloatArray, logits: FloatArray, scale: float, origin: FloatArray
-    ) -> Candidates:
+        height, width = (-(-side // CELL) * CELL for side in (rows, columns))
+        canvas = np.zeros((1, height, width, 3), np.uint8)
+        canvas[0, :rows, :columns] = view
+        outputs = self._session.run({self._input: canvas})
+        logits = outputs["logits"][0, :, 0]
         scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
         keep = scores >= self._threshold
-        pairs = regressors[keep].reshape(-1, 8, 2) / self.side
-        anchors = self._anchors[keep]
-        to_pixels = self.side * scale
-        centres = (pairs[:, 0] + anchors) * to_pixels + origin
-        halves = pairs[:, 1] * to_pixels / 2
-        eyes = (pairs[:, 2:4] + anchors[:, None]) * to_pixels + origin
+        pairs = outputs["boxes"][0, keep].reshape(-1, 8, 2)
+        anchors = make_anchors(height, width)[keep]
+        shift = np.array(origin, np.float32)
+        centres = (pairs[:, 0] + anchors) * scale + shift
+        halves = pairs[:, 1] * scale / 2
+        eyes = (pairs[:, 2:4] + anchors[:, None]) * scale + shift
         boxes = np.concatenate([centres - halves, centres + halves], axis=1)
         return Candidates(
             boxes.astype(np.float32), eyes.astype(np.float32), scores[keep].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Finds faces of all sizes: BlazeFace over a pyramid of tiles, the face mesh as judge."""
+"""Finds faces of all sizes: BlazeFace at two scales, the face mesh as judge."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from PIL import Image as PillowImage
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
 from model_server.bundle import Bundle
 from model_server.engines import Engine
-from model_server.faces.blazeface import BlazeFace, Candidates
+from model_server.faces.blazeface import CELL, BlazeFace, Candidates
 from model_server.faces.mesh import FaceMesh, five_landmarks
 
-__all__ = ["FaceDetector", "suppress", "tiles"]
+__all__ = ["FaceDetector", "suppress"]
 
-_STRIDES = (16, 32, 32, 32)
-_OVERLAP = 0.2
-"""Share of a tile that its neighbour sees too, so that no face is cut by both."""
+_SIDE = 256
+"""Of the pictures that BlazeFace was trained with, pixels."""
 
-_TILE_SIDES_PX = (640, 680, 720)
-"""Sides that tiles may have, whichever gives the fewest of them: in the network's 256
-pixels, faces of 24 to 32 px are found."""
+_FINE = 2.8125
+"""Pixels of a large photo per pixel of the finer view: faces of about 28 px are found."""
+
+_COARSE_SIDE = 128
+"""Pixels of the coarser view's longer side, in which large faces are found: those that are
+half as wide as the photo or more look unlike any that BlazeFace was trained with in the
+finer one. Both find what lies between a tenth of the photo and a third."""
+
+_COARSE_FACE_PX = 16
+"""Smaller ones in the coarser view are left to the finer: two neighbours may look like one."""
 
 _MAX_CANDIDATES = 64
 """The mesh looks at no more, best first: a bound on the time that a picture can take."""
@@ -34,8 +40,8 @@ _MIN_SIDE_PX = 16
 class FaceDetector:
     """Finds faces and their five landmarks. Thread-safe.
 
-    BlazeFace looks at the whole photo for faces that fill it, and at overlapping tiles
-    for those that do not. It is quick to suspect a face; the mesh then measures each
+    BlazeFace looks at the photo twice: once finely for small faces, once coarsely for
+    those that fill it. It is quick to suspect a face; the mesh then measures each
     candidate and says whether it is one, which makes boxes and landmarks exact.
 
     Args:
@@ -47,28 +53,41 @@ class FaceDetector:
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self.version = bundle.version
-        self._blazeface = BlazeFace(
-            engine.load(bundle.file("blazeface.tflite")),
-            _STRIDES,
-            threshold=float(bundle.read("candidate_threshold")),
+        threshold = float(bundle.read("candidate_threshold"))
+        # Loaded twice: inputs that change their shape with every call take longer.
+        self._fine, self._coarse = (
+            BlazeFace(engine.load(bundle.file("blazeface.xml")), threshold) for _ in range(2)
         )
         self._mesh = FaceMesh(engine.load(bundle.file("mesh.tflite")))
         self._min_presence = float(bundle.read("presence_threshold"))
 
-    def detect(self, image: Image) -> list[Detection]:
+    def detect(self, image: Image, reduced: Image | None = None) -> list[Detection]:
         """The faces of an image.
 
         Args:
             image: RGB uint8, shape (height, width, 3).
+            reduced: The same with fewer pixels, where the caller has it: to find faces
+                few are enough, and shrinking is then quicker. They are measured in ``image``.
 
         Returns:
             Largest first; boxes may reach beyond the image.
         """
-        candidates = self._search(image)
+        height, width = image.shape[:2]
+        longest = max(width, height)
+        scale = _fine_scale(width, height)
+        if reduced is None or reduced.shape[1] * scale < width:
+            reduced = image
+        view = _resize(reduced, width / scale, height / scale)
+        candidates = self._fine.look(view, scale)
+        if max(view.shape) > _SIDE:
+            scale = longest / _COARSE_SIDE
+            view = _resize(view, width / scale, height / scale)
+            large = self._coarse.look(view, scale).wider_than(_COARSE_FACE_PX * scale)
+            candidates = Candidates.joined([candidates, large])
         faces = self._judge(image, candidates)
         if not faces:
             # Where a face is larger than the picture, it is seen only from farther away.
-            faces = self._judge(image, self._search_from_afar(image))
+            faces = self._judge(image, self._look_from_afar(view, longest))
         return _distinct(faces)
 
     def _judge(
@@ -83,35 +102,19 @@ class FaceDetector:
                 faces.append(face)
         return faces
 
-    def _search(self, image: Image) -> Candidates:
-        """What BlazeFace suspects in the whole image and in its tiles."""
-        height, width = image.shape[:2]
-        (_, _, longest), *small = tiles(width, height)
-        seen: list[Candidates] = []
-        side = self._blazeface.side
-        if small:
-            # Shrunk once for all tiles, and from that again for the whole image.
-            scale = small[0][2] / side
-            image = _resize(image, width / scale, height / scale)
-            for left, top, _ in small:
-                row, column = round(top / scale), round(left / scale)
-                view = image[row : row + side, column : column + side]
-                origin = (round(column * scale), round(row * scale))
-                seen.append(self._blazeface.look(view, scale, origin))
-        scale = longest / side
-        view = _resize(image, width / scale, height / scale)
-        seen.append(self._blazeface.look(view, scale, (0, 0)))
-        return Candidates.joined(seen)
+    def _look_from_afar(self, view: Image, longest: int) -> Candidates:
+        """What BlazeFace suspects in the whole image with a wide black border around it.
 
-    def _search_from_afar(self, image: Image) -> Candidates:
-        """What BlazeFace suspects in the whole image with a wide black border around it."""
-        height, width = image.shape[:2]
-        side = self._blazeface.side
-        scale = max(width, height) * _BORDERED / side
-        view = _resize(image, width / scale, height / scale)
-        border = ((side - view.shape[0]) // 2, (side - view.shape[1]) // 2)
-        view = np.pad(view, ((border[0], 0), (border[1], 0), (0, 0)))
-        return self._blazeface.look(view, scale, (-border[1] * scale, -border[0] * scale))
+        Args:
+            view: The image or a reduced one.
+            longest: The image's longer side, pixels.
+        """
+        scale = longest * _BORDERED / _COARSE_SIDE
+        shrink = longest / max(view.shape) / scale
+        view = _resize(view, view.shape[1] * shrink, view.shape[0] * shrink)
+        top, left = ((_COARSE_SIDE - side) // 2 for side in view.shape[:2])
+        view = np.pad(view, ((top, top), (left, left), (0, 0)))
+        return self._coarse.look(view, scale, (-left * scale, -top * scale))
 
     def _measure(
         self, image: Image, candidates: Candidates, index: int
@@ -149,26 +152,13 @@ def _resize(image: Image, width: float, height: float) -> Image:
     return np.asarray(picture.resize(size, PillowImage.Resampling.BILINEAR, reducing_gap=1.1))
 
 
-def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Squares to look at: the whole image, and overlapping smaller ones where it is large.
-
-    Returns:
-        Left, top and side of each, pixels; the first one holds the whole image.
-    """
-    longest = max(width, height)
-    grids = [
-        [(left, top, side) for top in _starts(height, side) for left in _starts(width, side)]
-        for side in _TILE_SIDES_PX
-    ]
-    fewest = min(grids, key=len)
-    return [(0, 0, longest), *(fewest if longest > _TILE_SIDES_PX[0] else [])]
-
-
-def _starts(length: int, side: int) -> list[int]:
-    if length <= side:
-        return [0]
-    count = 1 + int(np.ceil((length - side) / (side * (1 - _OVERLAP))))
-    return [round(index * (length - side) / (count - 1)) for index in range(count)]
+def _fine_scale(width: int, height: int) -> float:
+    """Pixels of the photo per pixel of the finer view, which fills BlazeFace's cells."""
+    wanted = min(max(width, height) / _SIDE, _FINE)
+    # The small number is for sides that would be whole but for the rounding.
+    return max(
+        side / (CELL * float(np.ceil(side / wanted / CELL - 1e-6))) for side in (width, height)
+    )
 
 
 def suppress(boxes_xyxy: FloatArray, scores: FloatArray, max_overlap: float) -> list[int]:
@@ -193,7 +183,7 @@ def suppress(boxes_xyxy: FloatArray, scores: FloatArray, max_overlap: float) -> 
         size = np.maximum(corner - np.maximum(boxes_xyxy[best, :2], boxes_xyxy[rest, :2]), 0)
         shared = size.prod(1)
         union = areas[best] + areas[rest] - shared
-        # A part of a face seen at the edge of a tile lies inside the whole one.
+        # A part of a face seen at one scale lies inside the whole one of the other.
         inside = shared / np.maximum(np.minimum(areas[best], areas[rest]), 1e-6)
         same = (shared / np.maximum(union, 1e-6) > max_overlap) | (inside > 0.7)
         order = rest[~same]

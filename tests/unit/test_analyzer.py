@@ -33,7 +33,7 @@ class FakeDetector:
     def __init__(self, *faces):
         self.faces = list(faces)
 
-    def detect(self, image):
+    def detect(self, image, reduced):
         return self.faces
 
 
@@ -193,7 +193,7 @@ def test_compare(analyzer):
 def test_compare_says_which_photo_has_no_face(analyzer, models):
     """The message and the metadata name the photo."""
     found = iter([[face_at(10, 10, 99)], []])
-    models.detector.detect = lambda image: next(found)
+    models.detector.detect = lambda image, reduced: next(found)
     with pytest.raises(NoFaceError, match="second") as caught:
         analyzer.compare(photo(), photo())
     assert caught.value.metadata == {"photo": "second"}
@@ -205,7 +205,7 @@ def test_one_person_from_several_photos(analyzer, models, gallery):
     shown = iter([[person, somebody], [somebody, person], [person]])
     sides = iter([(120, 60), (99, 80), (70,)])
 
-    def detect(image):
+    def detect(image, reduced):
         return [face_at(10, 10, side) for side in next(sides)]
 
     models.detector.detect = detect
@@ -233,7 +233,7 @@ def test_several_photos_must_all_show_the_person(analyzer, models, gallery):
     assert gallery.asked == []
     found = iter([[face_at(10, 10, 120)], []])
     models.embedder.embed = lambda image, detections: np.stack([one])[: len(detections)]
-    models.detector.detect = lambda image: next(found)
+    models.detector.detect = lambda image, reduced: next(found)
     with pytest.raises(NoFaceError, match="photo 2"):
         analyzer.match_together([photo()] * 2, AnalyzeOptions())
 

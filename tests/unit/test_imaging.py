@@ -209,6 +209,17 @@ def test_one_pixel_is_too_small():
         decode(encoded(Image.new("RGB", (1, 1)), "PNG"))
 
 
+@pytest.mark.parametrize(("size", "halved"), [((1280, 960), True), ((640, 440), False)])
+def test_large_photos_come_once_more_at_half_the_size(size, halved):
+    """The mean of each four pixels; small photos have no pixels to spare."""
+    photo = decode(encoded(gradient(*size), "PNG"))
+    expected = photo.pixels
+    if halved:
+        fours = photo.pixels.reshape(size[1] // 2, 2, size[0] // 2, 2, 3)
+        expected = fours.mean((1, 3))
+    np.testing.assert_allclose(photo.reduced, expected, atol=1)
+
+
 def test_limits_can_be_set():
     """The operator's limits are the ones that count."""
     data = encoded(gradient(), "PNG")

@@ -23,6 +23,7 @@ from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
 from training.checkpoint import load_model
 from training.embedder.augment import centre
+from training.embedder.convert_detector import convert_detector
 from training.embedder.convert_dlib import agreement, convert, dlib_file
 from training.embedder.crops import FaceSet, write_crops
 from training.embedder.distil import (
@@ -142,6 +143,12 @@ def export(
 def convert_dlib(out: Bundle = EMBEDDER) -> None:
     """Writes a bundle of dlib's own network."""
     convert(dlib_file(), out)
+
+
+@app.command()
+def blazeface(source: Annotated[Path, typer.Option(help="face_detection_back.tflite.")]) -> None:
+    """Puts BlazeFace into the detector's bundle, for photos of any shape."""
+    convert_detector(source, BUNDLES / "detector")
 
 
 @app.command()

@@ -1,7 +1,5 @@
 """The shipped detector on the sample photo and on pictures composed from it."""
 
-import itertools
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,8 +7,8 @@ from PIL import Image
 from benchmarks.photos import compose, sample_photo
 from model_server.bundle import BUNDLES, load_bundle
 from model_server.engines.openvino import OpenVinoEngine
-from model_server.faces.blazeface import make_anchors
-from model_server.faces.detector import FaceDetector, suppress, tiles
+from model_server.faces.blazeface import Candidates, make_anchors
+from model_server.faces.detector import FaceDetector, suppress
 
 FACE = (225, 122)
 """Centre of the face in the sample photo, pixels."""
@@ -132,25 +130,26 @@ def test_any_size_of_picture(detector):
         assert detector.detect(np.zeros((height, width, 3), np.uint8)) == []
 
 
-@pytest.mark.parametrize("size", [(640, 480), (1280, 960), (1600, 1067), (300, 1600)])
-def test_tiles_cover_the_photo_and_overlap(size):
-    """Every pixel is in a tile; neighbours share at least a fifth."""
-    width, height = size
-    seen = np.zeros((height, width), int)
-    whole, *small = tiles(width, height)
-    assert whole == (0, 0, max(size))
-    for left, top, side in small:
-        assert left >= 0
-        assert top >= 0
-        seen[top : top + side, left : left + side] += 1
-    assert not small or seen.min() >= 1
-    lefts = sorted({left for left, _, _ in small})
-    assert all(b - a <= 0.81 * small[0][2] for a, b in itertools.pairwise(lefts))
+def test_a_small_and_a_large_face(detector, head):
+    """Each is seen at its own scale, neither twice."""
+    large, small = head.resize((950, 1050)), head.resize((76, 84))
+    faces = detector.detect(scene(1280, 960, (large, (0, 0)), (small, (1100, 700))))
+    assert [round(face.box.width / 40) for face in faces] == [12, 1]
 
 
-def test_few_tiles_for_the_usual_photo():
-    """Tiles of 640 px would be six; slightly larger ones are four."""
-    assert len(tiles(1280, 960)) == 5
+def test_a_reduced_copy_saves_time_and_changes_nothing(detector, head):
+    """Faces are found in it and measured in the photo."""
+    photo = scene(1280, 960, (head.resize((76, 84)), (500, 200)), (head, (800, 500)))
+    reduced = np.asarray(Image.fromarray(photo).reduce(2))
+    for one, other in zip(detector.detect(photo), detector.detect(photo, reduced), strict=True):
+        np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.5)
+
+
+def test_a_copy_that_is_too_small_is_not_used(detector, head):
+    """What would have to be enlarged again shows too little."""
+    photo = scene(1280, 960, (head.resize((76, 84)), (500, 200)))
+    reduced = np.asarray(Image.fromarray(photo).reduce(4))
+    assert len(detector.detect(photo, reduced)) == 1
 
 
 def test_suppression():
@@ -159,11 +158,22 @@ def test_suppression():
     assert suppress(boxes, np.float32([0.7, 0.9, 0.5, 0.8]), 0.35) == [1, 2]
 
 
+def test_the_coarser_view_counts_for_large_faces_only():
+    """Two small neighbours that look like one from afar are left to the finer view."""
+    boxes = np.float32([[0, 0, 10, 30], [5, 5, 45, 45]])
+    seen = Candidates(boxes, np.zeros((2, 2, 2), np.float32), np.float32([0.9, 0.5]))
+    large = seen.wider_than(16)
+    assert large.boxes_xyxy.tolist() == [[5, 5, 45, 45]]
+    assert large.scores.tolist() == [0.5]
+
+
 def test_anchors():
-    """As many as the networks have outputs, all inside."""
-    assert make_anchors(256, (16, 32, 32, 32)).shape == (896, 2)
-    assert make_anchors(192, (4,)).shape == (2304, 2)
-    assert 0 < make_anchors(128, (8, 16, 16, 16)).min() < 1
+    """Two a cell of the finer grid, six a cell of the coarser, at the cells' centres."""
+    anchors = make_anchors(64, 96)
+    assert anchors.shape == (4 * 6 * 2 + 2 * 3 * 6, 2)
+    assert anchors[:4].tolist() == [[8, 8], [8, 8], [24, 8], [24, 8]]
+    assert anchors[48].tolist() == [16, 16]
+    assert anchors[-1].tolist() == [80, 48]
 
 
 def test_composed_sample(detector):
