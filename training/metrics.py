@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Scores", "score_captions"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,27 @@ def score_captions(
     metrics = {f"bleu_{n}": float(value) for n, value in enumerate(bleu, 1)}
     metrics |= {"rouge_l": float(rouge), "cider": float(cider)}
     if meteor and shutil.which("java"):
-        from pycocoevalcap.meteor.meteor import Meteor
-
-        value, _ = Meteor().compute_score(truth, answers)
-        metrics["meteor"] = float(value)
+        value = _meteor(truth, answers)
+        if value is not None:
+            metrics["meteor"] = value
     return Scores(metrics, [float(value) for value in each])
+
+
+def _meteor(
+    truth: Mapping[str, Sequence[str]], answers: Mapping[str, Sequence[str]]
+) -> float | None:
+    """METEOR, or nothing where there is a Java that does not run."""
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    meteor = Meteor()
+    java = meteor.meteor_p
+    try:
+        value, _ = meteor.compute_score(truth, answers)
+        return float(value)
+    except (OSError, ValueError) as error:
+        _log.warning("no METEOR: Java does not run it (%s)", error)
+        meteor.lock.release()  # pycocoevalcap does not, and would wait for it for ever
+        return None
+    finally:
+        java.kill()
+        java.communicate()  # and closes the pipes, which pycocoevalcap leaves open
