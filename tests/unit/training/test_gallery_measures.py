@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from skimage.color import rgb2lab
 
+from model_server.gallery.index import Hit
 from training.gallery.card import write_card
 from training.gallery.evaluate import Evaluation
 from training.gallery.features import FaceTable, KeptRows
 from training.gallery.groups import apparent_groups, group_tables, read_ages
 from training.gallery.held_out import ask, fold_of, open_set
-from training.gallery.probes import index_of, make_probes
+from training.gallery.probes import Probes, index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
@@ -116,6 +117,17 @@ def test_letting_in_more_strangers_misses_fewer_people():
     assert all(line["fnir_one_photo"] >= line["fnir"] for line in curve)
     tenth = next(line for line in curve if line["fpir"] == 0.1)
     assert (probes.best_other >= tenth["threshold"]).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_whoever_is_found_behind_a_stranger_is_missed():
+    """Above the threshold, but not the best match: the wrong person would be named."""
+    count = 10
+    others = [[Hit(0, score, score)] for score in np.linspace(0.5, 0.9, count).tolist()]
+    people = np.array([f"p-{number}" for number in range(count)])
+    own = np.full(count, 0.85, np.float32)
+    curve = open_set(Probes(np.arange(count), people, others, own, own))
+    assert curve[-1]["threshold"] < 0.85
+    assert curve[-1]["fnir"] == pytest.approx(0.2)
 
 
 def test_a_group_whose_faces_are_hardly_told_apart_shows(tmp_path):
