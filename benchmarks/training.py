@@ -2,7 +2,8 @@
 
     python -m benchmarks.training [--images PHOTOS --captions CSV] [--photos 64]
 
-Without photos it draws some. It also says which share of the time the trainer waits for data.
+Without photos it draws some, which are smaller than real ones: give it yours. It also says which
+share of the time the trainer waits for data; the goal is under 10 %.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def main(
             config = TrainConfig(
                 encoder=encoder,
                 fine_tune=("backbone.layer4",) if live else (),
-                epochs=2,
+                epochs=1,
+                self_critical_epochs=0 if live else 1,
                 min_count=1,
                 photos_per_batch=16,
                 precision=precision,
@@ -67,12 +69,12 @@ def main(
                 table.add_row(
                     "features (and setting up)", f"{views / (ready[0] - started):.1f}", ""
                 )
-            last = progress.history[-1]
-            table.add_row(
-                "training, encoder tuned" if live else "training, cached features",
-                f"{len(data.names) / last['seconds']:.1f}",
-                f"{last['waited'] / last['seconds']:.1%}",
-            )
+            for entry in progress.history:
+                table.add_row(
+                    f"{entry['phase']}, {'encoder tuned' if live else 'cached features'}",
+                    f"{len(data.names) / entry['seconds']:.1f}",
+                    f"{entry['waited'] / entry['seconds']:.1%}",
+                )
         candidate = open_candidate(str(work / "run-False" / "best.pt"))
         started = time.perf_counter()
         candidate.caption(held_out)

@@ -6,6 +6,7 @@ of a caption counts as a word of it, in the reward as in the gradient, or captio
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,10 +57,12 @@ def self_critical_epoch(
         live: Whether batches hold images; otherwise they hold the encoder's regions.
 
     Returns:
-        Mean "loss" and mean "reward".
+        Mean "loss", mean "reward", and the seconds "waited" for batches.
     """
-    rewards, losses = [], []
+    rewards, losses, waited = [], [], 0.0
+    clock = time.perf_counter()
     for batch in batches:
+        waited += time.perf_counter() - clock
         optimization.set_rate(1.0, config.self_critical_learning_rate)
         pixels = batch.pixels.to(runtime.device)
         with runtime.autocast():
@@ -73,4 +76,9 @@ def self_critical_epoch(
         loss = -(advantage * chances * words).sum() / words.sum()
         losses.append(optimization.learn(loss, share=runtime.world > 1))
         rewards.append(float(earned.mean()))
-    return {"loss": sum(losses) / len(losses), "reward": sum(rewards) / len(rewards)}
+        clock = time.perf_counter()
+    return {
+        "loss": sum(losses) / len(losses),
+        "reward": sum(rewards) / len(rewards),
+        "waited": round(waited, 3),
+    }

@@ -55,4 +55,4 @@ def teacher_forcing_epoch(
             value = loss(pixels, tokens, targets, sampling)
         losses.append(optimization.learn(value))
         clock = time.perf_counter()
-    return {"loss": sum(losses) / len(losses), "waited": round(waited, 1)}
+    return {"loss": sum(losses) / len(losses), "waited": round(waited, 3)}
