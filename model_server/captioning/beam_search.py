@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from model_server.analysis import FloatArray
 from model_server.engines import Session
@@ -29,6 +30,9 @@ __all__ = ["BeamSearch", "DecoderLoop", "DecodingOptions", "Encoded", "Hypothesi
 MEMORY = "memory."
 STATE = "state."
 NEXT = "next."
+
+_NEAR = 6.0
+"""Log-probability: words within it of the best one are usually enough to go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +130,7 @@ class BeamSearch:
             totals[:, options.eos_id] = -np.inf  # a caption has at least one word
         flat = totals.ravel()
         # Twice the beam: even if half of them end, enough rows live on.
-        count = min(2 * options.beam_size, flat.size)
-        top = np.argpartition(-flat, count - 1)[:count]
-        top = top[np.argsort(-flat[top], kind="stable")]
+        top = _largest(flat, min(2 * options.beam_size, flat.size))
 
         rows: list[tuple[int, ...]] = []
         parents: list[int] = []
@@ -173,6 +175,15 @@ class BeamSearch:
         return max(candidates, key=lambda item: item.score(self._options.length_penalty))
 
 
+def _largest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
+    """Indices of the ``count`` largest log-probabilities, the largest first."""
+    # Few words come near the best one; to look at those alone is quicker than to partition all.
+    top = np.flatnonzero(values >= values.max() - _NEAR)
+    if len(top) < count:
+        top = np.argpartition(-values, count - 1)[:count]
+    return top[np.argsort(-values[top], kind="stable")[:count]]
+
+
 def _repetitions(words: tuple[int, ...], size: int) -> list[int]:
     """The words that would end a sequence of ``size`` words for the second time."""
     if not size or len(words) < size:
@@ -182,16 +193,17 @@ def _repetitions(words: tuple[int, ...], size: int) -> list[int]:
     return [words[at + size - 1] for at in starts if words[at : at + size - 1] == tail]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    number: int
     encoded: Encoded
     search: BeamSearch
-    state: dict[str, FloatArray] = field(default_factory=dict)
 
 
 class DecoderLoop:
     """Runs the searches of many images in common batches, step by step.
+
+    Each image has as many rows as a beam, also at the start, when all continue the same
+    word: a batch whose size stays the same is quicker than one of fewer rows that changes.
 
     Not thread-safe: one thread adds, steps and removes.
     """
@@ -200,73 +212,84 @@ class DecoderLoop:
         self._decoder = decoder
         self._options = options
         self._jobs: list[_Job] = []
-        self._numbers = itertools.count()
+        self._joining: list[_Job] = []
+        # Inputs of the next step, a beam's rows for each job.
         self._memory: dict[str, FloatArray] = {}
-        self._memory_rows: list[tuple[int, int]] = []
+        self._state: dict[str, FloatArray] = {}
 
     def __len__(self) -> int:
         """How many images are being captioned."""
-        return len(self._jobs)
+        return len(self._jobs) + len(self._joining)
 
     @property
     def rows(self) -> int:
         """How many rows the next step has."""
-        return sum(len(job.search.tokens) for job in self._jobs)
+        return len(self) * self._options.beam_size
 
     def add(self, encoded: Encoded) -> BeamSearch:
         """Lets an image join; its search is done some steps later."""
-        job = _Job(
-            next(self._numbers),
-            encoded,
-            BeamSearch(self._options),
-            {name: value[None] for name, value in encoded.state.items()},
-        )
+        job = _Job(encoded, BeamSearch(self._options))
         if not job.search.done:
-            self._jobs.append(job)
+            self._joining.append(job)
         return job.search
 
     def remove(self, search: BeamSearch) -> None:
         """Lets an image leave before its search is done."""
-        self._jobs = [job for job in self._jobs if job.search is not search]
+        self._joining = [job for job in self._joining if job.search is not search]
+        self._keep([job.search is not search for job in self._jobs])
 
     def clear(self) -> None:
         """Lets all images leave."""
-        self._jobs = []
+        self._jobs, self._joining = [], []
+        self._memory, self._state = {}, {}
 
     def step(self) -> None:
         """Runs the decoder once over all rows and advances every search."""
-        counts = [len(job.search.tokens) for job in self._jobs]
-        inputs: dict[str, np.ndarray] = {
-            "token": np.array(
-                [token for job in self._jobs for token in job.search.tokens], dtype=np.int64
-            ),
-            **self._gather_memory(counts),
+        self._join()
+        beam = self._options.beam_size
+        tokens = [_padded(job.search.tokens, beam) for job in self._jobs]
+        inputs: dict[str, np.ndarray] = {"token": np.array(tokens, dtype=np.int64).ravel()}
+        outputs = self._decoder.run({**inputs, **self._memory, **self._state})
+
+        parents: list[int] = []
+        for start, job in zip(range(0, self.rows, beam), self._jobs, strict=True):
+            live = len(job.search.tokens)
+            continued = job.search.advance(outputs["log_probs"][start : start + live])
+            parents += [start + row for row in _padded(continued or [0], beam)]
+        self._state = {
+            name: outputs[NEXT + name.removeprefix(STATE)][parents] for name in self._state
         }
-        for name in self._jobs[0].state:
-            inputs[name] = np.concatenate([job.state[name] for job in self._jobs])
-        outputs = self._decoder.run(inputs)
+        self._keep([not job.search.done for job in self._jobs])
 
-        start = 0
-        for job, count in zip(self._jobs, counts, strict=True):
-            rows = slice(start, start + count)
-            start += count
-            parents = job.search.advance(outputs["log_probs"][rows])
-            for name in job.state:
-                job.state[name] = outputs[NEXT + name.removeprefix(STATE)][rows][parents]
-        self._jobs = [job for job in self._jobs if not job.search.done]
+    def _join(self) -> None:
+        """Gives those who wait their rows."""
+        for job in self._joining:
+            for rows, given in (
+                (self._memory, job.encoded.memory),
+                (self._state, job.encoded.state),
+            ):
+                for name, value in given.items():
+                    new = np.repeat(value[None], self._options.beam_size, axis=0)
+                    rows[name] = np.concatenate([rows[name], new]) if name in rows else new
+        self._jobs += self._joining
+        self._joining = []
 
-    def _gather_memory(self, counts: Sequence[int]) -> dict[str, FloatArray]:
-        # The memory is by far the largest input; rebuild it only when its rows change.
-        rows = [(job.number, count) for job, count in zip(self._jobs, counts, strict=True)]
-        if rows != self._memory_rows:
-            self._memory_rows = rows
-            self._memory = {
-                name: np.repeat(
-                    np.stack([job.encoded.memory[name] for job in self._jobs]), counts, axis=0
-                )
-                for name in self._jobs[0].encoded.memory
-            }
-        return self._memory
+    def _keep(self, kept: Sequence[bool]) -> None:
+        """Takes the rows of the other jobs away."""
+        if all(kept):
+            return
+        self._jobs = list(itertools.compress(self._jobs, kept))
+        if not self._jobs:
+            self._memory, self._state = {}, {}
+            return
+        rows = np.repeat(kept, self._options.beam_size)
+        self._memory = {name: value[rows] for name, value in self._memory.items()}
+        self._state = {name: value[rows] for name, value in self._state.items()}
+
+
+def _padded(values: list[int], count: int) -> list[int]:
+    """The values, the last one again until there are ``count``."""
+    return values + values[-1:] * (count - len(values))
 
 
 def search(

@@ -74,7 +74,12 @@ class OpenVinoSession:
         """Runs the network once, waiting for a free stream if need be."""
         request = self._requests.get()
         try:
-            request.infer(dict(inputs), share_inputs=True)
+            # By hand: infer() would look at every input's type first, and copy all outputs,
+            # which takes longer than a small network.
+            for name, value in inputs.items():
+                tensor = ov.Tensor(np.ascontiguousarray(value), shared_memory=True)
+                request.set_tensor(name, tensor)
+            request.infer(share_outputs=True)
             return {
                 name: np.array(request.get_output_tensor(index).data, dtype=np.float32)
                 for index, name in enumerate(self._output_names)
