@@ -106,7 +106,7 @@ def row(name: str, answers: Answers, truth: list[list[int]], more: str = "") -> 
     recalls = "   ".join(
         f"recall@{count} {answers.recall(truth, count):.4f}" for count in (1, COUNT)
     )
-    print(f"{name:32}{answers.times()}   {recalls}{more}", flush=True)
+    print(f"{name:34}{answers.times()}   {recalls}{more}", flush=True)
 
 
 def people(rows: FloatArray, first: int = 0) -> list[PersonFaces]:
@@ -181,11 +181,10 @@ def measure(path: Path, queries: FloatArray, truth: list[list[int]]) -> None:
     print(f"ours: {adding.backlog} of {ADDED} not in the graph yet when the last was added; "
           f"memory {resident_mb() - before:.0f} MB")  # fmt: skip
     started, cpu = time.perf_counter(), time.process_time()
-    index.settle(everything=True)
+    index.settle(everything=True)  # after what was begun
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    if adding.backlog:
-        print(f"ours: these move into the graph at {adding.backlog / seconds:.0f} faces/s, "
-              f"{adding.backlog / cpu:.0f} per second of processor time")  # fmt: skip
+    print(f"ours: these move into the graph at {adding.backlog / seconds:.0f} faces/s, "
+          f"{adding.backlog / cpu:.0f} per second of processor time")  # fmt: skip
     newest = [hits[0].key for hits in index.search(new[-500:], 1)]
     found = np.mean(np.array(newest) == first + np.arange(ADDED - 500, ADDED))
     print(f"ours: added faces that find themselves: {found:.4f}", flush=True)
@@ -213,8 +212,6 @@ class _Adding(threading.Thread):
                 settler.start()
         self.rate = ADDED / (time.perf_counter() - started)
         self.backlog = self._index.recent
-        if settler:
-            settler.join()
 
 
 def main() -> None:

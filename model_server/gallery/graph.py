@@ -22,7 +22,7 @@ from model_server.gallery.slots import FaceSlots
 __all__ = ["FaceGraph"]
 
 _CONNECTIVITY = 20
-_EXPANSION_SEARCH = 320
+_EXPANSION_SEARCH = 448
 
 _EXPANSION_ADD = 64
 _EXPANSION_BUILD = 200
