@@ -5,12 +5,9 @@ Everything here blocks and may be called from several threads at once.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,9 +19,6 @@ from model_server.analysis import (
     Detection,
     FaceAnalysis,
     FloatArray,
-    Image,
-    Match,
-    Similarity,
 )
 from model_server.captioning.face_grammar import describe, parse
 from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
@@ -32,65 +26,13 @@ from model_server.faces.alignment import align_portrait, crop_face
 from model_server.faces.quality import face_quality
 from model_server.faces.together import choose_faces, weighted_mean
 from model_server.imaging import DecodedPhoto, ImageLimits, decode, encode_jpeg
+from model_server.protocols import Gallery, Models
+from model_server.stopwatch import Stopwatch
 
-__all__ = ["AnalyzeOptions", "Analyzer", "Enrolment", "Gallery", "Models"]
+__all__ = ["AnalyzeOptions", "Analyzer", "Enrolment"]
 
 MIN_ENROLMENT_QUALITY = 0.2
 """Below this a face tells too little of its person to be kept in the gallery."""
-
-
-class Detector(Protocol):
-    """Finds faces."""
-
-    version: str
-
-    def detect(self, image: Image, reduced: Image) -> list[Detection]:
-        """The faces of an RGB image, largest first; found in the reduced one."""
-        ...
-
-
-class Embedder(Protocol):
-    """Turns faces into vectors."""
-
-    version: str
-
-    def embed(self, image: Image, detections: Sequence[Detection]) -> FloatArray:
-        """One unit vector a face, shape (N, D)."""
-        ...
-
-
-class CaptionModel(Protocol):
-    """Puts images into words."""
-
-    version: str
-
-    def caption(self, images: Sequence[Image]) -> list[Caption]:
-        """One caption an image."""
-        ...
-
-
-class Gallery(Protocol):
-    """Knows the celebrities."""
-
-    def match(
-        self, embeddings: FloatArray, *, max_matches: int, required_tags: Sequence[str] = ()
-    ) -> list[tuple[Match, ...]]:
-        """The best matches of each embedding, shape (N, D)."""
-        ...
-
-    def compare(self, first: FloatArray, second: FloatArray) -> Similarity:
-        """How alike two embeddings are, shape (D,) each."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The networks that the pipeline runs."""
-
-    detector: Detector
-    embedder: Embedder
-    photos: CaptionModel
-    faces: CaptionModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +58,6 @@ class Enrolment:
     embedding: FloatArray
     quality: float
     picture: bytes
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds by stage, and the place where a caller who left is noticed."""
-
-    cancelled: Callable[[], bool] = lambda: False
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Times a stage, unless the caller has left: then it is not begun.
-
-        Raises:
-            CancelledError: Nobody waits for the answer any more.
-        """
-        if self.cancelled():
-            raise CancelledError
-        started = time.perf_counter()
-        yield
-        elapsed = (time.perf_counter() - started) * 1000
-        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + elapsed
-
-    def finish(self) -> dict[str, float]:
-        """All stages and the total."""
-        return {**self.timings_ms, "total": (time.perf_counter() - self.started) * 1000}
 
 
 class Analyzer:

@@ -8,13 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from model_server.admission import Admission
-from model_server.analyzer import Analyzer, Models
+from model_server.analyzer import Analyzer
 from model_server.deferred import Deferred
 from model_server.gallery.gallery import Gallery
 from model_server.metrics import Metrics
 from model_server.models import close_models, load_models, warm_up
 from model_server.portraits.assembly import build_portraits
 from model_server.portraits.chain import PortraitChain
+from model_server.protocols import Models
 from model_server.services.celebrity import CelebrityService
 from model_server.services.photo import PhotoService
 from model_server.settings import ServerSettings

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from model_server.analyzer import Models
 from model_server.bundle import load_bundle
 from model_server.captioning.captioner import Captioner
 from model_server.engines import Engine
@@ -15,6 +14,7 @@ from model_server.errors import BundleError
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
 from model_server.metrics import Metrics
+from model_server.protocols import Models
 
 __all__ = ["close_models", "load_models", "warm_up"]
 
@@ -67,7 +67,7 @@ def _torch_engine(others: Engine) -> Engine:
 def warm_up(models: Models) -> None:
     """Runs every network once, so that the first caller does not wait for it."""
     noise = np.random.default_rng(0).integers(0, 256, (960, 1280, 3), dtype=np.uint8)
-    models.detector.detect(noise)
+    models.detector.detect(noise, noise)
     models.photos.caption([noise])
     models.faces.caption([noise])
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from model_server.analysis import BoundingBox, Caption, Detection, Match, Similarity
-from model_server.analyzer import AnalyzeOptions, Analyzer, Models
+from model_server.analyzer import AnalyzeOptions, Analyzer
 from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError, WrongPersonError
+from model_server.protocols import Models
 
 STAGES = {"decode", "caption", "detect", "embed", "search", "describe", "total"}
 
