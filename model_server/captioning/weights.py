@@ -52,6 +52,7 @@ def save_weights(file: Path, model: ImageCaptioningModel, nsfw: NsfwBranch | Non
         for name, value in state.items()
     }
     save_file(tensors, file, {"captioner": json.dumps(facts)})
+    file.chmod(0o644)  # the library leaves it to the owner alone
 
 
 def load_weights(file: Path) -> tuple[ImageCaptioningModel, NsfwBranch | None]:
