@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -26,9 +27,12 @@ from model_server.engines import Engine, Session
 from model_server.errors import BundleError, NotReadyError
 from model_server.imaging import Preprocessing, preprocess
 
-__all__ = ["BatchDecoder", "Captioner", "encode_images", "load_decoding"]
+__all__ = ["BatchDecoder", "Captioner", "encode_images", "load_decoding", "with_articles"]
 
 NSFW = "nsfw"
+
+_A_BEFORE_VOWEL = re.compile(r"\ba(?= (?!one\b|once\b|uni|use|eu)[aeiou])")
+"""But not before "one", "uniform" and the like, which are not said with a vowel."""
 
 
 def encode_images(
@@ -230,12 +234,17 @@ class Captioner:
         ]
 
     def _caption(self, hypothesis: Hypothesis, nsfw: float | None) -> Caption:
-        text = self._vocabulary.decode(hypothesis.tokens)
+        text = with_articles(self._vocabulary.decode(hypothesis.tokens))
         return Caption(text, hypothesis.mean_log_probability, nsfw)
 
     def close(self) -> None:
         """Finishes what runs and frees the thread."""
         self._decoder.close()
+
+
+def with_articles(text: str) -> str:
+    """A caption with "an" where a vowel follows: captioners often get this wrong."""
+    return _A_BEFORE_VOWEL.sub("an", text)
 
 
 def _check_contract(bundle: Bundle, encoder: Session, decoder: Session) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model_server.captioning.beam_search import DecoderLoop, DecodingOptions, Encoded, search
-from model_server.captioning.captioner import BatchDecoder
+from model_server.captioning.captioner import BatchDecoder, with_articles
 from model_server.errors import NotReadyError
 
 SOS, EOS, WORDS = 0, 1, 12
@@ -119,3 +119,16 @@ def test_batch_sizes_are_reported(decoder):
     batch.submit(encoded(6)).result(10)
     batch.close()
     assert set(rows) == {OPTIONS.beam_size}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a man in a orange shirt", "a man in an orange shirt"),
+        ("a uniform and a unicycle near a one", "a uniform and a unicycle near a one"),
+        ("a dog and an apple", "a dog and an apple"),
+    ],
+)
+def test_articles_fit_what_follows(said, shown):
+    """An orange shirt, but a uniform."""
+    assert with_articles(said) == shown
