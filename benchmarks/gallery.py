@@ -244,10 +244,8 @@ def main() -> None:
     row("exact (numpy, float32)", reference, truth)
     measure(path, queries, truth)
     for rival in rivals:
-        before = resident_mb()
         search = rival.open()
-        answers = answer(queries, search)
-        row(rival.name, answers, truth, f"   memory {resident_mb() - before:.0f} MB")
+        row(rival.name, answer(queries, search), truth, f"   memory {rival.megabytes:.0f} MB")
         rival.close()
 
 
