@@ -24,8 +24,9 @@ from model_server.captioning.networks import ImageCaptioningModel
 from model_server.captioning.vocabulary import Vocabulary
 from model_server.captioning.weights import WEIGHTS, save_weights
 from model_server.imaging import Preprocessing, preprocess
+from training.lighten import lighten
 
-__all__ = ["BundleFacts", "complete_bundle", "export_bundle", "git_revision"]
+__all__ = ["BundleFacts", "complete_bundle", "export_bundle", "git_revision", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def export_bundle(
         vocabulary: The one it was trained with.
         preprocessing: Of its encoder.
         facts: For bundle.json and the card.
-        calibration: Training photos for int8; none: the encoder stays in fp16.
+        calibration: Training photos for int8; none: everything stays in fp16.
         nsfw: Where the encoder's NSFW score is to be served.
         keep_weights: Whether to add weights.safetensors (16 bits), for CUDA and fine-tuning.
 
@@ -123,7 +124,7 @@ def _manifest(
         "version": facts.version,
         "kind": "captioner",
         "license": facts.license,
-        "precision": {"encoder": "int8" if calibration else "fp16", "decoder": "fp16"},
+        "precision": dict.fromkeys(("encoder", "decoder"), "int8" if calibration else "fp16"),
         "preprocessing": preprocessing.to_manifest(),
         "vocabulary": vocabulary.digest,
         "decoding": dict(facts.decoding),
@@ -151,22 +152,33 @@ def convert(
     example = (torch.full((2,), 1), *(value.clone() for value in rest))
 
     sizes = [-1, 3, preprocessing.height, preprocessing.width]
-    graph = _trace(encoder, (image,), ["image"], encoder.names, [sizes])
+    graph = trace(encoder, (image,), ["image"], encoder.names, [sizes])
     if calibration:
         graph = _quantize(graph, calibration, preprocessing)
     ov.save_model(graph, folder / "encoder.xml", compress_to_fp16=True)
     shapes = [[-1, *value.shape[1:]] for value in example]
-    graph = _trace(decoder, example, decoder.inputs, decoder.names, shapes)
+    graph = trace(decoder, example, decoder.inputs, decoder.names, shapes)
+    if calibration:
+        graph = lighten(graph)
     ov.save_model(graph, folder / "decoder.xml", compress_to_fp16=True)
 
 
-def _trace(
+def trace(
     module: nn.Module,
     example: tuple[torch.Tensor, ...],
     inputs: Sequence[str],
     outputs: Sequence[str],
     shapes: Sequence[Sequence[int]],
 ) -> Any:
+    """A module as OpenVINO's graph.
+
+    Args:
+        module: In evaluation mode.
+        example: Its arguments.
+        inputs: Names for them.
+        outputs: Names for what it returns.
+        shapes: Of the inputs; -1 where a dimension is free.
+    """
     with torch.no_grad(), warnings.catch_warnings():
         # OpenVINO's converter reads traced modules, though torch would rather export them; and
         # what torch's LSTM checks while it is traced depends on no input.

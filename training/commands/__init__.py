@@ -37,5 +37,6 @@ for _command in (
     learning.distil,
     bundles.evaluate,
     bundles.export,
+    bundles.lighten,
 ):
     app.command()(_command)

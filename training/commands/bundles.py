@@ -22,7 +22,7 @@ from training.commands.common import (
 )
 from training.dataset import CaptionedPhotos
 
-__all__ = ["evaluate", "export"]
+__all__ = ["evaluate", "export", "lighten"]
 
 
 def evaluate(
@@ -127,3 +127,16 @@ def export(
     except (OSError, ValueError, LookalikeError) as error:
         raise failed(error) from error
     console.print(f"{out}, encoder in {precision}")
+
+
+def lighten(
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    version: Annotated[str, typer.Option(help="The new one.")],
+) -> None:
+    """Gives the decoder of a bundle int8 weights, as the export does today."""
+    from training.lighten import lighten_bundle
+
+    try:
+        lighten_bundle(bundle, version)
+    except (OSError, KeyError, ValueError) as error:
+        raise failed(error) from error

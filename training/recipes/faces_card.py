@@ -32,7 +32,7 @@ def model_card(
         ("attribute head at 0.5", served["classifier_at_half"]),
         ("captioner, torch fp32", reference["captioner"]),
         (
-            f"**captioner as served: {precision} encoder, fp16 decoder, OpenVINO**",
+            f"**captioner as served: {precision}, OpenVINO**",
             served["captioner"],
         ),
         ("the one best caption for all", served["constant"]),

@@ -41,8 +41,8 @@ _ROWS = {
     "efficientnet-lite2": "EfficientNet-Lite2, frozen; LSTM with spatial attention",
     "fine-tuned": "half-width ResNet-50, stages 4 and 5 tuned; the same LSTM",
     "self-critical": "then self-critical training on CIDEr-D",
-    "int8": "the same, encoder in int8: not served, it costs more than 1 % of CIDEr",
-    "served": "**the same as served: {precision} encoder, fp16 decoder, OpenVINO**",
+    "int8": "the same in int8: not served, it costs more than 1 % of CIDEr",
+    "served": "**the same as served: {precision}, OpenVINO**",
 }
 
 _METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider")
@@ -129,8 +129,8 @@ _CARD = """\
 # photos: a caption for a photo
 
 Encoder: half-width ResNet-50 (stem 64, stage outputs 128/256/512/1024 channels), {precision}.
-Decoder: LSTM-512 with spatial attention over 7 x 7 regions, one step per call, fp16.
-It also gives the photo's NSFW score.
+Decoder: LSTM-512 with spatial attention over 7 x 7 regions, one step per call,
+with int8 weights where the encoder has them. It also gives the photo's NSFW score.
 
 ## Origin
 
