@@ -31,8 +31,8 @@ MEMORY = "memory."
 STATE = "state."
 NEXT = "next."
 
-_NEAR = 6.0
-"""Log-probability: words within it of the best one are usually enough to go on with."""
+_BLOCK = 64
+"""Words looked at together where only the best of many are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +176,17 @@ class BeamSearch:
 
 
 def _largest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.intp]:
-    """Indices of the ``count`` largest log-probabilities, the largest first."""
-    # Few words come near the best one; to look at those alone is quicker than to partition all.
-    top = np.flatnonzero(values >= values.max() - _NEAR)
-    if len(top) < count:
-        top = np.argpartition(-values, count - 1)[:count]
-    return top[np.argsort(-values[top], kind="stable")[:count]]
+    """Indices of the ``count`` largest values, the largest first."""
+    whole = len(values) // _BLOCK
+    candidates = np.arange(len(values))
+    if whole > count:
+        # They lie in the blocks whose largest values are the largest: few are left to sort.
+        tops = values[: whole * _BLOCK].reshape(whole, _BLOCK).max(1)
+        blocks = np.argpartition(-tops, count - 1)[:count]
+        inside = candidates[: whole * _BLOCK].reshape(whole, _BLOCK)[blocks].ravel()
+        candidates = np.concatenate([inside, candidates[whole * _BLOCK :]])
+    best = np.argsort(-values[candidates], kind="stable")[:count]
+    return candidates[best]
 
 
 def _repetitions(words: tuple[int, ...], size: int) -> list[int]:
