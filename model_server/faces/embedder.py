@@ -71,16 +71,11 @@ class FaceEmbedder:
         return vectors
 
     def _embed_one(self, face: Image) -> FloatArray:
-        vector = self._run(face)
-        if self._flip:
-            vector = vector + self._run(face[:, ::-1])
-        return _unit(vector)
-
-    def _run(self, face: Image) -> FloatArray:
-        [output] = self._session.run(
-            {self._input: preprocess(face, self._preprocessing)[None]}
-        ).values()
-        return _unit(output[0])
+        pixels = preprocess(face, self._preprocessing)
+        # The face and its mirror image together: each weight is read once for both.
+        views = np.stack([pixels, pixels[:, :, ::-1]] if self._flip else [pixels])
+        [outputs] = self._session.run({self._input: views}).values()
+        return _unit(np.sum([_unit(output) for output in outputs], axis=0))
 
 
 def _unit(vector: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ def face_quality(image: Image, detection: Detection) -> float:
 
 def _sharpness(image: Image, detection: Detection) -> float:
     aligned = align_face(image, detection.landmarks, PORTRAIT_TEMPLATE, (_SIDE, _SIDE))
-    grey = aligned.mean(2)[24:76, 24:72]
+    grey = aligned[24:76, 24:72].mean(2)
     laplacian = (
         grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     )
