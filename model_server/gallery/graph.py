@@ -128,7 +128,8 @@ class FaceGraph:
             allowed: Keys of the only celebrities to look at; None for all.
             hidden: Keys of those that are not looked at.
         """
-        if self._quantiser is None:
+        # While the first are added, their slots are there before the graph has any of them.
+        if self._quantiser is None or not len(self._graph):
             none = np.zeros(0, np.float32)
             return [Candidates(np.zeros(0, np.int64), none, none, complete=True)] * len(embeddings)
         found = []

@@ -9,6 +9,7 @@ from model_server.gallery.graph import FaceGraph
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
 from model_server.gallery.records import PersonFaces
+from model_server.gallery.slots import FaceSlots
 
 DIMENSION = 16
 NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
@@ -156,6 +157,23 @@ def test_people_who_change_while_they_move_are_up_to_date_at_every_moment(monkey
     seen.append(facts())
     assert index.has_graph
     assert seen[0] == seen[-1] == (set(range(20)) - {5}, True, [[3]])
+
+
+def test_a_search_comes_before_the_first_face_is_in_the_graph(monkeypatch):
+    """Faces have a place in the file before the graph knows them: they are found all the same."""
+    index = FaceIndex(DIMENSION, NO_HUBNESS)
+    index.replace(people(unit_rows(20)))
+    real = FaceSlots.put
+    seen = []
+
+    def put(slots, *arguments):
+        placed = real(slots, *arguments)
+        seen.append((index.has_graph, keys_of(index, unit_rows(20))))
+        return placed
+
+    monkeypatch.setattr(FaceSlots, "put", put)
+    index.settle(everything=True)
+    assert seen == [(True, [[number] for number in range(20)])]
 
 
 def test_writers_do_not_wait_while_faces_move(monkeypatch):
