@@ -7,13 +7,15 @@ None is needed; the row of one that is not installed is left out. ``pip install
 from __future__ import annotations
 
 import importlib.util
-import math
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from model_server.analysis import FloatArray
 
@@ -77,65 +79,82 @@ class Rival(ABC):
         self._rows = self._rows[:0]
 
 
-class _Faiss(Rival):
+class FaissBytes(Rival):
+    """HNSW over bytes; the best are compared again in float16."""
+
+    name = "FAISS HNSW-SQ8, best in float16"
     package = "faiss"
 
     def _build(self) -> None:
-        import faiss  # noqa: PLC0415 - of an extra
+        import faiss  # noqa: PLC0415 - slow to load
 
         # Its threads would wait for each other by spinning, which other programs pay for.
         faiss.omp_set_num_threads(1)
-        index = self._made(faiss)
+        kind = "HNSW20_SQ8,Refine(SQfp16)"
+        index = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+        faiss.downcast_index(index.base_index).hnsw.efConstruction = 200
         index.train(self._rows[:: max(1, len(self._rows) // _TRAINED_ON)])
         index.add(self._rows)
         faiss.write_index(index, str(self._path))
 
     def open(self) -> Search:
-        import faiss  # noqa: PLC0415 - of an extra
+        import faiss  # noqa: PLC0415 - slow to load
 
         faiss.omp_set_num_threads(1)
         index = faiss.read_index(str(self._path))
-        self._set(faiss, index)
-        return lambda query: index.search(query[None], _COUNT)[1][0].tolist()
-
-    @abstractmethod
-    def _made(self, faiss: Any) -> Any: ...
-
-    @abstractmethod
-    def _set(self, faiss: Any, index: Any) -> None: ...
-
-
-class FaissBytes(_Faiss):
-    """HNSW over bytes, built and searched with our expansions; the best in float16."""
-
-    name = "FAISS HNSW-SQ8, best in float16"
-
-    def _made(self, faiss: Any) -> Any:
-        kind = "HNSW20_SQ8,Refine(SQfp16)"
-        index = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-        faiss.downcast_index(index.base_index).hnsw.efConstruction = 200
-        return index
-
-    def _set(self, faiss: Any, index: Any) -> None:
         index.k_factor = 8
         faiss.downcast_index(index.base_index).hnsw.efSearch = 448
+        return lambda query: index.search(query[None], _COUNT)[1][0].tolist()
 
 
-class FaissLists(_Faiss):
-    """Lists of product codes; the best are compared again as float16."""
+class UsearchBytes(Rival):
+    """HNSW over bytes: the mean is taken off, the best are compared again in float16."""
 
-    name = "FAISS IVF-PQ32, best in float16"
+    name = "USearch HNSW-i8, best in float16"
+    package = "usearch"
 
-    def _made(self, faiss: Any) -> Any:
-        lists = 2 * math.isqrt(len(self._rows))
-        kind = f"IVF{lists},PQ32,Refine(SQfp16)"
-        return faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    def __init__(self, folder: Path, rows: FloatArray) -> None:
+        super().__init__(folder, rows)
+        sample = rows[: max(512, len(rows) // 20)]
+        self._mean = sample.mean(0)
+        self._scale = np.float32(127 / np.quantile(np.abs(sample - self._mean), 0.9999))
 
-    def _set(self, faiss: Any, index: Any) -> None:
-        # Chosen so that recall@10 is about that of the graphs.
-        index.k_factor = 60
-        lists = faiss.downcast_index(index.base_index)
-        lists.nprobe = lists.nlist // 3
+    def _codes(self, rows: FloatArray) -> npt.NDArray[np.int8]:
+        codes = np.rint((rows - self._mean) * self._scale).clip(-127, 127)
+        return np.asarray(codes, np.int8)
+
+    def _index(self) -> Any:
+        from usearch.index import Index  # noqa: PLC0415 - of an extra
+
+        return Index(
+            ndim=self._rows.shape[1],
+            metric="l2sq",
+            dtype="i8",
+            connectivity=20,
+            expansion_add=200,
+            expansion_search=448,
+        )
+
+    def _build(self) -> None:
+        index = self._index()
+        step = 10_000
+        for start in range(0, len(self._rows), step):
+            some = self._rows[start : start + step]
+            index.add(np.arange(start, start + len(some)), self._codes(some), threads=1)
+        index.save(str(self._path))
+
+    def open(self) -> Search:
+        index = self._index()
+        index.view(str(self._path))
+        vectors = self._rows.astype(np.float16)
+
+        def search(query: FloatArray) -> list[int]:
+            keys = index.search(self._codes(query), 80, threads=1).keys.astype(np.int64)
+            cosines = vectors[keys].astype(np.float32) @ query
+            found: list[int] = keys[np.argsort(-cosines)[:_COUNT]].tolist()
+            return found
+
+        return search
 
 
 class QdrantLocal(Rival):
@@ -175,6 +194,6 @@ class QdrantLocal(Rival):
 
 RIVALS: dict[str, type[Rival]] = {
     "faiss-hnsw": FaissBytes,
-    "faiss-ivfpq": FaissLists,
+    "usearch": UsearchBytes,
     "qdrant": QdrantLocal,
 }

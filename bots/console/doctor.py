@@ -63,7 +63,7 @@ class Check:
 # Module, what it is for, how to get it.
 _LIBRARIES = (
     ("openvino", "the model server", 'pip install "lookalike[server]"'),
-    ("usearch", "the gallery's index", 'pip install "lookalike[server]"'),
+    ("faiss", "the gallery's index", 'pip install "lookalike[server]"'),
     ("pillow_heif", "HEIC photos", 'pip install "lookalike[server]"'),
     ("telegram", "the Telegram bot", 'pip install "lookalike[bots]"'),
     ("discord", "the Discord bot", 'pip install "lookalike[bots]"'),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -141,7 +140,7 @@ class Gallery:
             self._follower.close()
         if self._settler:
             self._settler.join()
-        if self._snapshots and self._index.has_graph and self._saved_revision != self._revision:
+        if self._snapshots and self._index.has_lists and self._saved_revision != self._revision:
             self._snapshots.save(self._index, self._revision)
         self.store.database.close()
 
@@ -299,7 +298,7 @@ class Gallery:
             self._scorer = Scorer(self._seed.calibration, self._seed.genuine, self._best.scores)
             self._cache.forget((*changes.changed, *changes.deleted_ids), changes.revision)
             self._revision = changes.revision
-            if self._index.is_full and not (self._settler and self._settler.is_alive()):
+            if self._index.is_outgrown and not (self._settler and self._settler.is_alive()):
                 self._settler = threading.Thread(
                     target=self._index.settle, name="gallery-settler", daemon=True
                 )
@@ -317,9 +316,9 @@ class Gallery:
             self._revision, people = self.store.all_faces()
             self._index.replace(people, known=False)
             del people
-            if self._index.is_full:
+            if self._index.is_outgrown:
                 log.info("building the index", extra={"faces": len(self._index)})
-                self._index.build(threads=os.cpu_count() or 1)
+                self._index.settle()
                 if self._snapshots:
                     self._snapshots.save(self._index, self._revision)
                     self._saved_revision = self._revision

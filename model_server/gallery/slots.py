@@ -1,4 +1,4 @@
-"""The faces behind a graph, by slot: whose they are, their biases, and their vectors."""
+"""The faces behind the lists, by slot: whose they are, their biases, and their vectors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from model_server.gallery.exact import Keys
 __all__ = ["FaceSlots", "Slots"]
 
 Slots = npt.NDArray[np.int64]
-"""Numbers of faces, from 0 without great gaps."""
+"""Numbers of faces, from 0; each is given out once."""
 
 _NOBODY = -1
 
@@ -41,23 +42,26 @@ class FaceSlots:
         self._vectors = _Vectors(none, none)
         # Whether a celebrity has faces here, so that to replace a new one costs no search.
         self._present: npt.NDArray[np.bool_] = np.zeros(0, bool)
-        self._free: list[int] = []
+        self._removed = 0
 
     def __len__(self) -> int:
         """Faces, without those that were removed."""
-        return self._count - len(self._free)
+        return self._count - self._removed
 
     @property
-    def free(self) -> Slots:
-        """Slots of removed faces."""
-        return np.array(self._free, np.int64)
+    def count(self) -> int:
+        """Slots that were given out."""
+        return self._count
+
+    def all(self) -> Slots:
+        """Of the faces that are there."""
+        found: Slots = np.flatnonzero(self._owners[: self._count] != _NOBODY)
+        return found
 
     def put(self, keys: Keys, vectors: FloatArray, bias: FloatArray) -> Slots:
-        """Gives faces slots, those of removed ones first: unit rows (n, D), biases (n,)."""
-        reused = [self._free.pop() for _ in range(min(len(keys), len(self._free)))]
-        new = np.arange(self._count, self._count + len(keys) - len(reused))
-        slots: Slots = np.concatenate([np.array(reused, np.int64), new])
-        self._count += len(new)
+        """Gives faces slots: unit rows (n, D), biases (n,)."""
+        slots: Slots = np.arange(self._count, self._count + len(keys))
+        self._count += len(keys)
         self._owners = _grown(self._owners, self._count, _NOBODY)
         self._bias = _grown(self._bias, self._count, 0)
         self._present = _grown(self._present, int(keys.max(initial=0)) + 1, 0)
@@ -73,13 +77,12 @@ class FaceSlots:
         known = self._present
         return [key for key in keys if key < len(known) and known[key]]
 
-    def remove(self, keys: Sequence[int]) -> Slots:
-        """Forgets all faces of some celebrities; their slots are given out again."""
+    def remove(self, keys: Sequence[int]) -> None:
+        """Forgets all faces of some celebrities."""
         slots = self.slots_of(np.array(keys, np.int64))
         self._owners[slots] = _NOBODY
         self._present[keys] = False
-        self._free += slots.tolist()
-        return slots
+        self._removed += len(slots)
 
     def slots_of(self, keys: Keys) -> Slots:
         """All slots of some celebrities."""
@@ -121,9 +124,9 @@ class FaceSlots:
         """
         vectors = _Vectors.mapped(path)
         try:
-            with np.load(path.with_suffix(f".{_LOADED}")) as loaded:
+            with path.with_suffix(f".{_LOADED}").open("rb") as file, np.load(file) as loaded:
                 owners, bias = loaded["owners"], loaded["bias"]
-        except (KeyError, EOFError) as error:
+        except (KeyError, EOFError, BadZipFile) as error:
             raise ValueError("the list of owners is damaged") from error
         if vectors.base.shape != (len(owners), self._vectors.base.shape[1]):
             raise ValueError("the files of the index do not belong together")
@@ -131,7 +134,7 @@ class FaceSlots:
         self._count = len(owners)
         self._present = np.zeros(int(owners.max(initial=0)) + 1, bool)
         self._present[owners[owners != _NOBODY]] = True
-        self._free = np.flatnonzero(owners == _NOBODY).tolist()
+        self._removed = int(np.count_nonzero(owners == _NOBODY))
 
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)

@@ -32,7 +32,7 @@ class IndexSnapshots:
         """Saves the index as of a revision; where that fails, it is logged and that is all."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"faces-{revision}.usearch"
+            name = f"faces-{revision}.faiss"
             index.save(self.folder / name)
             pointer = self.folder / f"{_POINTER}.new"
             described = {"file": name, "identity": self.identity, "revision": revision}
@@ -40,7 +40,7 @@ class IndexSnapshots:
             # The old files are in use until this moment, the new ones are whole by now.
             pointer.replace(self.folder / _POINTER)
             for old in self.folder.glob("faces-*"):
-                if not old.name.startswith(name.removesuffix(".usearch") + "."):
+                if not old.name.startswith(name.removesuffix(".faiss") + "."):
                     old.unlink(missing_ok=True)
         except (OSError, RuntimeError) as error:
             log.warning("the index cannot be saved: %s", error)

@@ -5,11 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from model_server.gallery.graph import FaceGraph
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex
 from model_server.gallery.records import PersonFaces
-from model_server.gallery.slots import FaceSlots
 
 DIMENSION = 16
 NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
@@ -31,19 +29,18 @@ def keys_of(index, rows, count=1, **options):
     return [[hit.key for hit in hits] for hits in index.search(rows, count, **options)]
 
 
-@pytest.fixture(params=["exact", "graph", "both", "mapped"])
+@pytest.fixture(params=["exact", "lists", "opened"])
 def index(request, tmp_path):
-    """600 faces of 300 people: compared, in a graph, partly so, and in a mapped file."""
-    rows = unit_rows(600)
-    limit = {"exact": 10_000, "both": 300}.get(request.param, 0)
-    made = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=limit, recent_limit=limit)
-    made.replace(people(rows, each=2), known=False)
+    """600 faces of 300 people: compared, in lists, and in lists from files."""
+    limit = 10_000 if request.param == "exact" else 0
+    made = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=limit)
+    made.replace(people(unit_rows(600), each=2), known=False)
     made.settle()
-    assert made.has_graph == (request.param != "exact")
-    if request.param == "mapped":
-        made.save(tmp_path / "faces.usearch")
-        made = FaceIndex(DIMENSION, NO_HUBNESS, recent_limit=50)
-        made.open(tmp_path / "faces.usearch")
+    assert made.has_lists == (request.param != "exact")
+    if request.param == "opened":
+        made.save(tmp_path / "faces.faiss")
+        made = FaceIndex(DIMENSION, NO_HUBNESS)
+        made.open(tmp_path / "faces.faiss")
     return made
 
 
@@ -77,8 +74,6 @@ def test_replaced_people_are_found_by_their_new_faces_only(index):
     assert keys_of(index, new) == [[3]]
     [[hit]] = index.search(unit_rows(600)[6:7], 1)
     assert hit.key != 3 or hit.cosine < 0.99
-    index.settle(everything=True)
-    assert keys_of(index, new) == [[3]]
 
 
 def test_only_allowed_people_are_found(index):
@@ -87,6 +82,15 @@ def test_only_allowed_people_are_found(index):
     [keys] = keys_of(index, unit_rows(1, seed=3), 10, allowed=allowed)
     assert sorted(keys) == [7, 8, 9]
     assert keys_of(index, unit_rows(1), 10, allowed=np.array([], np.int64)) == [[]]
+
+
+def test_a_filter_that_is_too_large_to_gather(index, monkeypatch):
+    """The few that it leaves among the many are found, in whichever list they are."""
+    monkeypatch.setattr("model_server.gallery.index._GATHERED", 2)
+    monkeypatch.setattr("model_server.gallery.lists._SEARCHED_AT_LEAST", 1)
+    allowed = np.array([7, 80, 290], np.int64)
+    [keys] = keys_of(index, unit_rows(1, seed=3), 3, allowed=allowed)
+    assert sorted(keys) == [7, 80, 290]
 
 
 def test_more_is_asked_for_than_there_is(index):
@@ -108,9 +112,9 @@ def test_one_person_with_many_faces_hides_nobody():
 
 
 def test_searches_go_on_while_faces_are_added_and_moved():
-    """A face that is there is found at every moment, also as others move into the graph."""
+    """A face that is there is found at every moment, also as all move into lists, twice."""
     rows = unit_rows(4000, seed=1)
-    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=200, recent_limit=100)
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=500)
     index.replace(people(rows[:400]))
     failures = []
 
@@ -125,115 +129,114 @@ def test_searches_go_on_while_faces_are_added_and_moved():
         failures += [n for n in range(0, 400, 40) if keys_of(index, rows[n : n + 1]) != [[n]]]
     writer.join()
     assert failures == []
+    assert index.has_lists
     found = np.array(keys_of(index, rows))[:, 0]
     assert np.mean(found == np.arange(4000)) > 0.99
 
 
-def test_people_who_change_while_they_move_are_up_to_date_at_every_moment(monkeypatch):
-    """Who is removed or replaced during a move leaves no old face behind, then or later."""
-    rows, new = unit_rows(20), unit_rows(1, seed=5)
-    index = FaceIndex(DIMENSION, NO_HUBNESS)
-    index.replace(people(rows))
-    real = FaceGraph.add
-    seen = []
-
-    def add(graph, *arguments, **options):
-        if not seen:
-            index.remove([5])
-            index.replace([PersonFaces(3, new)])
-        real(graph, *arguments, **options)
-        seen.append(facts())
-
-    def facts():
-        everybody = {hit.key for hit in index.search(rows[5:6], 20)[0]}
-        [[old]] = index.search(rows[3:4], 1)
-        filtered = index.search(rows[3:4], 2, np.array([3, 5]))[0]
-        assert [hit.key for hit in filtered] == [3]
-        assert filtered[0].cosine < 0.99
-        return everybody, old.key != 3 or old.cosine < 0.99, keys_of(index, new)
-
-    monkeypatch.setattr(FaceGraph, "add", add)
-    index.settle(everything=True)
-    seen.append(facts())
-    assert index.has_graph
-    assert seen[0] == seen[-1] == (set(range(20)) - {5}, True, [[3]])
+def test_lists_of_many_removed_faces_are_made_anew():
+    """So that a gallery whose people change does not grow for ever; nobody is lost by it."""
+    rows = unit_rows(900, seed=1)
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(rows[:300]))
+    index.settle()
+    index.remove(range(90))
+    assert not index.is_outgrown
+    index.remove(range(90, 110))
+    assert index.is_outgrown
+    index.settle()
+    assert not index.is_outgrown
+    assert len(index) == 190
+    assert keys_of(index, rows[110:300]) == [[number] for number in range(110, 300)]
+    assert len(index.search(rows[:1], 300)[0]) == 190
 
 
-def test_a_search_comes_before_the_first_face_is_in_the_graph(monkeypatch):
-    """Faces have a place in the file before the graph knows them: they are found all the same."""
-    index = FaceIndex(DIMENSION, NO_HUBNESS)
-    index.replace(people(unit_rows(20)))
-    real = FaceSlots.put
-    seen = []
-
-    def put(slots, *arguments):
-        placed = real(slots, *arguments)
-        seen.append((index.has_graph, keys_of(index, unit_rows(20))))
-        return placed
-
-    monkeypatch.setattr(FaceSlots, "put", put)
-    index.settle(everything=True)
-    assert seen == [(True, [[number] for number in range(20)])]
+def test_lists_that_became_long_are_made_anew():
+    """A gallery that grows gets more of them."""
+    rows = unit_rows(3000, seed=1)
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(rows[:300]))
+    index.settle()
+    index.replace(people(rows[300:], first=300))
+    assert index.is_outgrown
+    index.settle()
+    assert not index.is_outgrown
+    assert len(index) == 3000
 
 
-def test_writers_do_not_wait_while_faces_move(monkeypatch):
-    """A change comes through in the middle of a move, from another thread."""
-    index = FaceIndex(DIMENSION, NO_HUBNESS)
-    index.replace(people(unit_rows(20)))
-    real = FaceGraph.add
-    added = []
-
-    def add(graph, *arguments, **options):
-        change = people(unit_rows(2, 8), first=50)
-        writer = threading.Thread(target=index.replace, args=(change if not added else [],))
-        writer.start()
-        writer.join(30)
-        added.append(keys_of(index, unit_rows(2, 8)))
-        real(graph, *arguments, **options)
-
-    monkeypatch.setattr(FaceGraph, "add", add)
-    index.settle(everything=True)
-    assert added[0] == [[50], [51]]
+def test_everybody_can_be_removed_from_lists():
+    """Nothing is found then, nothing breaks, and others can be added."""
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(unit_rows(30)))
+    index.settle()
+    index.remove(range(30))
+    index.settle()
+    assert keys_of(index, unit_rows(1), 5) == [[]]
+    index.replace(people(unit_rows(30), first=50))
+    assert keys_of(index, unit_rows(1)) == [[50]]
 
 
-def test_the_order_is_that_of_the_faces_not_of_their_bytes():
-    """Faces that are the same byte for byte in the graph are told apart all the same."""
+@pytest.mark.parametrize("count", [1, 2, 17])
+def test_lists_of_few_faces(count):
+    """There is always enough to learn codes from."""
+    index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
+    index.replace(people(unit_rows(count)))
+    index.settle()
+    assert index.has_lists
+    assert keys_of(index, unit_rows(count)) == [[number] for number in range(count)]
+
+
+def test_the_order_is_that_of_the_faces_not_of_their_codes():
+    """Faces whose codes are the same are told apart."""
     rng = np.random.default_rng(3)
     twins = unit_rows(1) + 1e-3 * rng.normal(size=(30, DIMENSION)).astype(np.float32)
     twins /= np.linalg.norm(twins, axis=1, keepdims=True)
     index = FaceIndex(DIMENSION, NO_HUBNESS, exact_limit=0)
     index.replace(people(np.concatenate([unit_rows(500, seed=6), twins])))
-    index.settle(everything=True)
+    index.settle()
     query = (twins[0] + 5 * (twins[0] - twins[1]))[None]
     query /= np.linalg.norm(query)
     cosines = twins.astype(np.float16).astype(np.float32) @ query[0]
     assert keys_of(index, query, 10) == [(500 + np.argsort(-cosines)[:10]).tolist()]
 
 
-@pytest.mark.parametrize("part", ["usearch", "vectors.npy", "owners.npz", "quantiser.npz"])
-@pytest.mark.parametrize("damage", ["garbage", "gone", "another's"])
+@pytest.mark.parametrize("part", ["faiss", "vectors.npy", "owners.npz"])
+@pytest.mark.parametrize("damage", ["garbage", "cut off", "gone", "another's"])
 def test_a_damaged_file_is_no_index(tmp_path, part, damage):
     """What does not belong together is refused, so that the index is built anew."""
     for name, count in (("faces", 40), ("others", 30)):
         index = FaceIndex(DIMENSION, NO_HUBNESS)
         index.replace(people(unit_rows(count)))
-        index.save(tmp_path / f"{name}.usearch")
+        index.save(tmp_path / f"{name}.faiss")
     path = tmp_path / f"faces.{part}"
     if damage == "garbage":
         path.write_bytes(b"garbage" * 100)
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-200])
     elif damage == "gone":
         path.unlink()
-    elif part != "quantiser.npz":  # any will do
-        (tmp_path / f"others.{part}").replace(path)
     else:
-        return
+        (tmp_path / f"others.{part}").replace(path)
     with pytest.raises((ValueError, OSError)):
-        FaceIndex(DIMENSION, NO_HUBNESS).open(tmp_path / "faces.usearch")
+        FaceIndex(DIMENSION, NO_HUBNESS).open(tmp_path / "faces.faiss")
+
+
+def test_an_index_of_another_dimension_is_refused(tmp_path):
+    """It is another embedder's, or half of it is."""
+    for name, dimension in (("faces", DIMENSION), ("others", 2 * DIMENSION)):
+        index = FaceIndex(dimension, Hubness.fit(np.zeros((0, dimension), np.float32), 1, 0.0))
+        index.replace(people(np.eye(dimension, dtype=np.float32)[:16]))
+        index.save(tmp_path / f"{name}.faiss")
+    with pytest.raises(ValueError, match="belong together"):
+        FaceIndex(DIMENSION, NO_HUBNESS).open(tmp_path / "others.faiss")
+    (tmp_path / "others.faiss").replace(tmp_path / "faces.faiss")
+    with pytest.raises(ValueError, match="belong together"):
+        FaceIndex(DIMENSION, NO_HUBNESS).open(tmp_path / "faces.faiss")
 
 
 def test_a_saved_index_is_saved_again_with_what_changed(tmp_path):
     """Opened, changed and saved in the same place: the next to open it finds the changes."""
-    path = tmp_path / "faces.usearch"
+    path = tmp_path / "faces.faiss"
     index = FaceIndex(DIMENSION, NO_HUBNESS)
     index.replace(people(unit_rows(300)))
     index.save(path)
