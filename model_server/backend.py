@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model_server.admission import Admission
 from model_server.analyzer import Analyzer
+from model_server.blas import keep_to_one_thread
 from model_server.deferred import Deferred
 from model_server.gallery.gallery import Gallery
 from model_server.metrics import Metrics
@@ -70,6 +71,7 @@ class Backend:
             GalleryUnavailableError: The database cannot be opened.
         """
         started = time.perf_counter()
+        keep_to_one_thread()
         models = load_models(
             self._settings.bundles_dir,
             self._settings.threads,
