@@ -129,14 +129,15 @@ class Scorer:
         similarities = []
         odds_so_far = 0.0
         for hit in hits:
-            probability = self._matches.probability(hit.score)
-            odds = probability / max(1 - probability, 1e-12)
+            odds = self._matches.odds(hit.score)
             odds_so_far += odds
+            # What is not told by similarity may speak for the best match, and for no other.
+            guess = 0.0 if similarities else self._matches.guess
             similarities.append(
                 Similarity(
                     cosine=_cosine(hit.cosine),
                     likeness=self.likeness(hit.score),
-                    same_person_probability=odds / (1 + odds_so_far),
+                    same_person_probability=guess + self._matches.told * odds / (1 + odds_so_far),
                 )
             )
         return similarities
@@ -185,7 +186,7 @@ def _fit_best(genuine: FloatArray, best_matches: FloatArray) -> Calibration:
     own, other = np.sort(genuine), np.sort(best_matches)
     wins = np.searchsorted(other, genuine) / len(other)
     losses = np.searchsorted(own, best_matches) / len(own)
-    return Calibration.fit(genuine, best_matches, wins, 1 + losses)
+    return Calibration.fit_with_lapses(genuine, best_matches, wins, 1 + losses)
 
 
 def _cosine(value: float) -> float:

@@ -92,6 +92,30 @@ def test_a_calibration_finds_the_curve_that_made_the_data():
     assert fitted.probability(0.5) == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_calibration_sees_what_has_nothing_to_do_with_similarity():
+    """Labels that are wrong bend the curve's ends and leave its slope alone."""
+    rng = np.random.default_rng(0)
+    same = rng.normal(0.7, 0.1, 20_000).astype(np.float32)
+    different = rng.normal(0.3, 0.1, 20_000).astype(np.float32)
+    wrong_same, wrong_different = same.copy(), different.copy()
+    wrong_same[:1000], wrong_different[:400] = different[:1000], same[:400]
+    flattened = Calibration.fit(wrong_same, wrong_different)
+    fitted = Calibration.fit_with_lapses(wrong_same, wrong_different)
+    assert flattened.slope < 25
+    assert fitted.slope == pytest.approx(0.4 / 0.01, rel=0.1)
+    assert fitted.probability(0.0) == pytest.approx(0.05, abs=0.01)
+    assert fitted.probability(1.0) == pytest.approx(0.98, abs=0.01)
+
+
+@pytest.mark.parametrize(("same", "different"), [([0.8, 0.9], [0.1, 0.2]), ([0.5], [0.5])])
+def test_a_few_similarities_are_enough_for_a_calibration(same, different):
+    """Where nothing is out of order, or all is the same, the curve stays a curve."""
+    fitted = Calibration.fit_with_lapses(np.array(same), np.array(different))
+    values = [fitted.probability(x) for x in np.linspace(-1, 1, 21)]
+    assert all(0 <= low <= high <= 1 for low, high in pairwise(values))
+    assert fitted.probability(0.5) == pytest.approx(0.5, abs=0.01)
+
+
 def test_best_matches_follow_the_gallery():
     """Kept up change by change, they are what a search of everything gives."""
     reference = unit_rows(30, 0)
