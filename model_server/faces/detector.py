@@ -16,7 +16,7 @@ __all__ = ["FaceDetector", "suppress"]
 _SIDE = 256
 """Of the pictures that BlazeFace was trained with, pixels."""
 
-_FINE = 2.8125
+_FINE = 2.86
 """Pixels of a large photo per pixel of the finer view: faces of about 28 px are found."""
 
 _COARSE_SIDE = 128
@@ -148,8 +148,10 @@ def _distinct(faces: list[tuple[FloatArray, FloatArray, float]]) -> list[Detecti
 
 def _resize(image: Image, width: float, height: float) -> Image:
     size = (max(round(width), 1), max(round(height), 1))
-    picture = PillowImage.fromarray(image)
-    return np.asarray(picture.resize(size, PillowImage.Resampling.BILINEAR, reducing_gap=1.1))
+    # Means of pixels keep small faces sharper than Pillow's wider filters, and are quicker.
+    shrinks = size[0] < image.shape[1]
+    method = PillowImage.Resampling.BOX if shrinks else PillowImage.Resampling.BILINEAR
+    return np.asarray(PillowImage.fromarray(image).resize(size, method, reducing_gap=1.1))
 
 
 def _fine_scale(width: int, height: int) -> float:

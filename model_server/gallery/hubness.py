@@ -21,7 +21,8 @@ from model_server.errors import BundleError
 
 __all__ = ["Hubness"]
 
-_PEOPLE = 4096
+_PEOPLE = 1024
+"""Compared with the reference at once: what they need then stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,11 @@ class Hubness:
         raw = cls(reference, min(neighbours, max(len(reference) - 1, 1)), 1.0, 0.0)
         if len(reference) < 2 or not weight:
             return cls(reference, raw.neighbours, 0.0, 0.0)
-        # Each is its own nearest neighbour: one more is taken and the first left out.
-        cosines = np.sort(reference @ reference.T, axis=1)[:, -raw.neighbours - 1 : -1]
-        return cls(reference, raw.neighbours, weight, float(cosines.mean()))
+        # Each is its own nearest neighbour: one more is taken, and the cosine with itself off.
+        count = raw.neighbours
+        with_itself = cls(reference, count + 1, 1.0, 0.0).bias(reference)
+        center = (float(with_itself.mean()) * (count + 1) - 1) / count
+        return cls(reference, count, weight, center)
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any], reference: FloatArray) -> Hubness:

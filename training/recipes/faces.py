@@ -28,7 +28,7 @@ from training.faces.study import Study, prepare_study
 from training.faces.tuning import TuneOptions
 from training.precision import choose_precision
 from training.recipes.faces_card import model_card
-from training.recipes.photos_card import LICENSE_TEXT
+from training.recipes.licences import OPEN_NSFW_LICENSE
 
 __all__ = ["CAPTIONER", "PHASES", "main"]
 
@@ -91,7 +91,7 @@ def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> No
             "encoder": {name: asdict(options) for name, options in PHASES.items()},
             "decoder": {**config.to_dict(), "encoder_weights": tuned.file.name},
         },
-        notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
+        notices={"LICENSE.open_nsfw.txt": OPEN_NSFW_LICENSE},
     )
     photos = sample_photos(study.portraits, learn.names, 200)
     head = yardstick(study, tuned)

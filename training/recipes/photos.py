@@ -4,7 +4,8 @@
 
 FLICKR8K holds train.tar, dev.tar, captions_train.csv and captions_dev.csv. On a GPU the same
 command runs there. With ``--ladder`` the runs that the model card compares are made as well.
-Fine-tuning takes by far the longest on a CPU; ``--stages attention,self-critical`` leaves it out.
+Tuning the encoder takes by far the longest on a CPU; ``--stages attention,self-critical`` leaves
+it out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,70 +26,24 @@ from training.bias import bias_table
 from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, load_dataset
+from training.distil import DistilConfig, distil
 from training.evaluate import Evaluation, evaluate, open_candidate
 from training.export import BundleFacts, complete_bundle, export_bundle, sample_photos
 from training.open_nsfw import load_open_nsfw
 from training.photos import open_photos
 from training.precision import choose_precision
-from training.recipes.photos_card import LICENSE_TEXT, model_card
+from training.recipes.licences import OPEN_NSFW_LICENSE
+from training.recipes.photos_card import model_card
+from training.recipes.photos_plans import DECODING, DISTILLED, LADDER, LITE2, STAGES
 from training.report import write_report
 from training.trainer import train
 
-__all__ = ["LADDER", "STAGES", "main"]
+__all__ = ["main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "3"
-DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 20, "length_penalty": 0.7}
 
-STAGES: Mapping[str, TrainConfig] = {
-    "attention": TrainConfig(
-        epochs=4,
-        photos_per_batch=24,
-        learning_rate=1e-3,
-        weight_decay=0.02,
-        ema=0.995,
-        patience=5,
-        precision="bfloat16",
-        decoder_options={"dropout": 0.4},
-    ),
-    "fine-tuned": TrainConfig(
-        epochs=6,
-        photos_per_batch=16,
-        learning_rate=4e-4,
-        encoder_learning_rate=7e-5,
-        fine_tune=("backbone.layer3", "backbone.layer4"),
-        crop=0.75,
-        weight_decay=0.02,
-        ema=0.998,
-        patience=5,
-        precision="bfloat16",
-        decoder_options={"dropout": 0.4},
-    ),
-    "self-critical": TrainConfig(
-        epochs=0,
-        self_critical_epochs=8,
-        photos_per_batch=32,
-        max_length=16,
-        self_critical_learning_rate=2e-4,
-        weight_decay=0.02,
-        ema=0.98,
-        patience=6,
-        precision="bfloat16",
-        decoder_options={"dropout": 0.2},
-    ),
-}
-"""Each stage starts from the best weights of the one before it."""
-
-LADDER: Mapping[str, TrainConfig] = {
-    "pooled": replace(STAGES["attention"], decoder="pooled"),
-    "merge": replace(STAGES["attention"], decoder="merge"),
-    "transformer": replace(
-        STAGES["attention"], decoder="transformer", decoder_options={"dropout": 0.3}
-    ),
-    "efficientnet-lite2": replace(STAGES["attention"], encoder="efficientnet-lite2"),
-}
-"""What the card compares it with; all with a frozen encoder."""
+VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +61,9 @@ def main(
         ",".join(STAGES)
     ),
     ladder: Annotated[bool, typer.Option(help="Also what it is compared with.")] = False,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Photos without captions, to distil with.")
+    ] = None,
     training: Annotated[bool, typer.Option(help="Off: export what the runs hold now.")] = True,
     threads: int = 0,
 ) -> None:
@@ -117,19 +75,38 @@ def main(
     )
     names = stages.split(",")
     if training:
-        start = ""
-        for name in names:
-            chosen = STAGES[name].changed(start_from=start, threads=threads)
-            train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
-            start = str(work / name / "best.pt")
-        for name, config in LADDER.items() if ladder else ():
-            chosen = config.changed(threads=threads)
-            train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
-    for name in [*names, *LADDER]:
+        _train_chain(work, {name: STAGES[name] for name in names}, splits, threads)
+        if ladder:
+            _train_ladder(work, splits, unlabelled, threads)
+    for name in (*STAGES, *LITE2, *LADDER):
         weights, scores = work / name / "best.pt", work / name / "scores.json"
         if weights.exists() and not _scored(scores, weights):
             _score(str(weights), work / name, splits)
     _export(out, work, names, splits)
+
+
+def _train_chain(
+    work: Path, stages: Mapping[str, TrainConfig], splits: _Splits, threads: int
+) -> None:
+    start = ""
+    for name, config in stages.items():
+        chosen = config.changed(start_from=start, threads=threads)
+        train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
+        start = str(work / name / "best.pt")
+
+
+def _train_ladder(work: Path, splits: _Splits, unlabelled: Path | None, threads: int) -> None:
+    _train_chain(work, LITE2, splits, threads)
+    for name, config in LADDER.items():
+        chosen = config.changed(threads=threads)
+        if name == DISTILLED:
+            if unlabelled is None:
+                _log.info("%s is left out: --unlabelled says where photos for it are", name)
+                continue
+            teaching = DistilConfig(epochs=1, precision="bfloat16", threads=threads)
+            distil(work / "distillation", teaching, open_photos(unlabelled))
+            chosen = chosen.changed(encoder_weights=str(work / "distillation" / "student.pt"))
+        train(work / name, chosen, splits.train, splits.dev, cache=work / "features")
 
 
 def _scored(scores: Path, weights: Path) -> bool:
@@ -170,7 +147,7 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
             name: _facts(work / name, before)
             for name, before in zip(names, ["", *names], strict=False)
         },
-        notices={"LICENSE.open_nsfw.txt": LICENSE_TEXT},
+        notices={"LICENSE.open_nsfw.txt": OPEN_NSFW_LICENSE},
     )
     photos = sample_photos(splits.train.photos, splits.train.names, 300)
     nsfw = NsfwBranch.beside(backbone, original, classifier)
@@ -214,7 +191,7 @@ def _facts(run: Path, before: str) -> dict[str, Any]:
 def _scores(work: Path) -> dict[str, Any]:
     """Summaries of all runs that were scored."""
     found = {}
-    for name in (*STAGES, *LADDER):
+    for name in (*STAGES, *LITE2, *LADDER):
         file = work / name / "scores.json"
         if file.exists():
             full = json.loads(file.read_text(encoding="utf-8"))

@@ -7,42 +7,23 @@ from typing import Any
 
 from training.bias import render_bias_table
 
-__all__ = ["LICENSE_TEXT", "model_card"]
+__all__ = ["model_card"]
 
-LICENSE_TEXT = """\
-The encoder's first weights are those of Yahoo's open_nsfw, under this licence:
-
-Copyright 2016, Yahoo Inc.
-
-Redistribution and use in source and binary forms, with or without modification, are permitted
-provided that the following conditions are met:
-
-1. Redistributions of source code must retain the above copyright notice, this list of conditions
-   and the following disclaimer.
-2. Redistributions in binary form must reproduce the above copyright notice, this list of
-   conditions and the following disclaimer in the documentation and/or other materials provided
-   with the distribution.
-
-THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
-IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND
-FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR
-CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
-DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES; LOSS OF USE,
-DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER
-IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT
-OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
-"""
+_HALF = "half-width ResNet-50"
 
 _ROWS = {
-    "pooled": "half-width ResNet-50, frozen; LSTM over the pooled feature",
-    "merge": "half-width ResNet-50, frozen; merge LSTM",
-    "transformer": "half-width ResNet-50, frozen; Transformer decoder",
-    "attention": "half-width ResNet-50, frozen; LSTM with spatial attention",
-    "efficientnet-lite2": "EfficientNet-Lite2, frozen; LSTM with spatial attention",
-    "fine-tuned": "half-width ResNet-50, stages 4 and 5 tuned; the same LSTM",
-    "self-critical": "then self-critical training on CIDEr-D",
-    "int8": "the same in int8: not served, it costs more than 1 % of CIDEr",
-    "served": "**the same as served: {precision}, OpenVINO**",
+    "pooled": f"{_HALF}, frozen; LSTM over the pooled feature",
+    "merge": f"{_HALF}, frozen; merge LSTM",
+    "transformer": f"{_HALF}, frozen; Transformer decoder",
+    "attention": f"{_HALF}, frozen; LSTM with spatial attention",
+    "distilled": f"{_HALF}, taught by EfficientNet-Lite2, then frozen; the same LSTM",
+    "efficientnet-lite2": "EfficientNet-Lite2, frozen; the same LSTM",
+    "fine-tuned": f"{_HALF}, stages 4 and 5 tuned; the same LSTM",
+    "self-critical": f"{_HALF}, tuned; then self-critical training on CIDEr-D",
+    "self-critical-tuned": f"{_HALF}; self-critical training of both, on crops of the photos",
+    "efficientnet-lite2-self-critical": "EfficientNet-Lite2, frozen; then self-critical training",
+    "int8": "this one in int8: not served, it costs more than 1 % of CIDEr",
+    "served": "**this one as served: {precision}, OpenVINO**",
 }
 
 _METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider")
@@ -68,10 +49,10 @@ def model_card(
     served = metrics["served"]
     table = "\n".join(
         f"| {text.format(precision=precision)} | "
-        + " | ".join(_cell(metrics[name]["metrics"], key) for key in _METRICS)
+        + " | ".join(_cell(metrics[run]["metrics"], key) for key in _METRICS)
         + " |"
-        for name, text in _ROWS.items()
-        if name in metrics
+        for run, text in _ROWS.items()
+        if run in metrics
     )
     goals = "\n".join(
         f"* {key.replace('_', '-').upper()}: {served['metrics'][key]:.3f} "
@@ -81,7 +62,7 @@ def model_card(
     return _CARD.format(
         table=table,
         goals=goals,
-        search=", ".join(f"{name} {value}" for name, value in served["decoding"].items()),
+        search=", ".join(f"{key} {value}" for key, value in served["decoding"].items()),
         distinct=f"{served['distinct']:.1%}",
         words=served["vocabulary_used"],
         copied=f"{served['copied']:.1%}" if served["copied"] is not None else "not counted",
@@ -145,7 +126,8 @@ photo or caption is in the bundle.
 `bundle.json` holds every option of every stage, the digests of the splits and the sha256 of each
 file. One command makes the bundle again:
 
-    python -m training.recipes.photos --data FLICKR8K --work runs/photos --stages {names}
+    python -m training.recipes.photos --data FLICKR8K --work runs/photos \\
+        --stages {names}
 
 It was trained on a share of two CPU cores, in bfloat16, without a GPU:
 

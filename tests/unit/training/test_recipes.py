@@ -10,8 +10,9 @@ import pytest
 from model_server.bundle import load_bundle
 from training.bias import GENDERS
 from training.encoders import ENCODERS
-from training.recipes.photos import DECODING, LADDER, STAGES, _scored
+from training.recipes.photos import _scored
 from training.recipes.photos_card import model_card
+from training.recipes.photos_plans import DECODING, LADDER, LITE2, STAGES
 from training.recipes.smoke import smoke
 from training.recipes.tiny import run
 
@@ -42,9 +43,12 @@ def test_every_encoder_trains_a_captioner(
 
 def test_stages_fit_together() -> None:
     """Every stage and rung can go on with the same words: their vocabulary is counted alike."""
-    configs = (*STAGES.values(), *LADDER.values())
+    chains = (list(STAGES.values()), list(LITE2.values()))
+    configs = [*chains[0], *chains[1], *LADDER.values()]
     assert len({config.min_count for config in configs}) == 1
-    assert {config.decoder for config in STAGES.values()} == {"attention"}
+    for chain in chains:
+        assert len({config.encoder for config in chain}) == 1
+        assert {config.decoder for config in chain} == {"attention"}
 
 
 def test_scores_are_taken_only_of_these_weights_and_this_search(tmp_path: Path) -> None:
@@ -108,6 +112,6 @@ def test_the_card_says_when_int8_was_given_up() -> None:
     )
     assert "1024 channels), fp16." in card
     assert "score unchanged but for fp16" in card
-    (int8,) = (line for line in card.splitlines() if line.startswith("| the same in int8"))
+    (int8,) = (line for line in card.splitlines() if line.startswith("| this one in int8"))
     assert int8.endswith("| 0.500 |")
     assert "as served: fp16, OpenVINO** |" in card
