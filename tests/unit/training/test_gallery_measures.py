@@ -11,7 +11,7 @@ from skimage.color import rgb2lab
 
 from model_server.gallery.index import Hit
 from training.gallery.card import write_card
-from training.gallery.evaluate import Evaluation
+from training.gallery.evaluate import Evaluation, _each_person_once
 from training.gallery.features import FaceTable, KeptRows
 from training.gallery.groups import apparent_groups, group_tables, read_ages
 from training.gallery.held_out import ask, fold_of, open_set
@@ -278,3 +278,9 @@ def test_skin_tones_are_measured_once_and_kept(tmp_path):
     assert mesh.measured == 3
     assert tones(tmp_path, tmp_path, "detector-9", mesh) == measured
     assert mesh.measured == 3
+
+
+def test_a_person_with_many_photos_makes_no_hub() -> None:
+    """The photos of one person share a vote, and the votes of all make one."""
+    weights = _each_person_once(np.array(["a", "b", "a", "a", "c"]))
+    assert weights.tolist() == pytest.approx([1 / 9, 1 / 3, 1 / 9, 1 / 9, 1 / 3])
