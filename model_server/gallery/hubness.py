@@ -55,15 +55,24 @@ class Hubness:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any], reference: FloatArray) -> Hubness:
-        """Reads it from a bundle.
+        """Reads what :meth:`to_manifest` wrote, with the reference that it does not hold.
 
         Raises:
             BundleError: Something is missing.
         """
         try:
-            return cls.fit(reference, int(manifest["neighbours"]), float(manifest["weight"]))
+            return cls(
+                reference,
+                int(manifest["neighbours"]),
+                float(manifest["weight"]),
+                float(manifest["center"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"the hubness in the bundle does not fit: {error}") from error
+
+    def to_manifest(self) -> dict[str, float]:
+        """For bundle.json."""
+        return {"neighbours": self.neighbours, "weight": self.weight, "center": self.center}
 
     def bias(self, vectors: FloatArray, starts: npt.NDArray[np.intp] | None = None) -> FloatArray:
         """What to take off the cosines of people.

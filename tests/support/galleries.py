@@ -10,6 +10,7 @@ import numpy as np
 from model_server.bundle import write_manifest
 from model_server.gallery.celebrity import Celebrity
 from model_server.gallery.gallery import Gallery
+from model_server.gallery.hubness import Hubness
 from model_server.gallery.records import NewFace
 
 __all__ = ["DIMENSION", "EMBEDDER", "face_of", "open_gallery", "person", "write_seed"]
@@ -55,11 +56,12 @@ def write_seed(
         counts=np.ones(len(names), np.int32),
     )
     strangers = [f"stranger-{number}" for number in range(40)]
+    general = np.stack([face_of(f"general-{number}").embedding for number in range(20)])
     np.savez(
         folder / "reference.npz",
         embeddings=np.stack([face_of(name).embedding for name in strangers]).astype(np.float16),
         ids=np.array(strangers),
-        general=np.stack([face_of(f"general-{number}").embedding for number in range(20)]),
+        general=general,
         genuine=np.linspace(0.75, 0.95, 40, dtype=np.float32),
     )
     write_manifest(
@@ -71,7 +73,7 @@ def write_seed(
             "license": "made up",
             "embedder_version": embedder_version,
             "calibration": {"slope": SLOPE, "intercept": INTERCEPT},
-            "hubness": {"neighbours": 5, "weight": 0.5},
+            "hubness": Hubness.fit(general, neighbours=5, weight=0.5).to_manifest(),
         },
     )
     return folder

@@ -186,7 +186,7 @@ def write_seed(
             "license": "names and embeddings of our own making; the photos are not included",
             **about,
             "calibration": {"slope": pairs.slope, "intercept": pairs.intercept},
-            "hubness": {"neighbours": HUB_NEIGHBOURS, "weight": HUB_WEIGHT},
+            "hubness": hubness.to_manifest(),
         },
     )
 
