@@ -16,6 +16,7 @@ _ROWS = {
     "merge": f"{_HALF}, frozen; merge LSTM",
     "transformer": f"{_HALF}, frozen; Transformer decoder",
     "attention": f"{_HALF}, frozen; LSTM with spatial attention",
+    "widened": "full-width ResNet-50, the half-width one widened, frozen; the same LSTM",
     "distilled": f"{_HALF}, taught by EfficientNet-Lite2 in one pass, frozen; the same LSTM",
     "efficientnet-lite2": "EfficientNet-Lite2, frozen; the same LSTM",
     "fine-tuned": f"{_HALF}, stages 4 and 5 tuned; the same LSTM",

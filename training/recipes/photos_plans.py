@@ -75,7 +75,8 @@ DISTILLED = "distilled"
 LADDER: Mapping[str, TrainConfig] = {
     "pooled": replace(_ATTENTION, decoder="pooled"),
     "merge": replace(_ATTENTION, decoder="merge"),
+    "widened": replace(_ATTENTION, encoder="resnet50-widened"),
     DISTILLED: _ATTENTION,
     "transformer": replace(_ATTENTION, decoder="transformer", decoder_options={"dropout": 0.3}),
 }
-"""All with a frozen half-width ResNet-50."""
+"""All with a frozen ResNet-50: half-width, or widened by copying channels (Net2Net)."""
