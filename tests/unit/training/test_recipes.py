@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from model_server.bundle import load_bundle
 from training.bias import GENDERS
 from training.encoders import ENCODERS
+from training.recipes import embedder
 from training.recipes.photos import _scored
 from training.recipes.photos_card import model_card
 from training.recipes.photos_plans import DECODING, LADDER, LITE2, STAGES
@@ -115,3 +117,26 @@ def test_the_card_says_when_int8_was_given_up() -> None:
     (int8,) = (line for line in card.splitlines() if line.startswith("| this one in int8"))
     assert int8.endswith("| 0.500 |")
     assert "as served: fp16, OpenVINO** |" in card
+
+
+def test_the_embedder_s_recipe_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes long and is there is not made again; the rest runs in order."""
+    done: list[str] = []
+    files = {"crops": tmp_path / "faces.npz", "targets": tmp_path / "teacher.npz"}
+
+    def step(name: str) -> Callable[..., None]:
+        def run(*_arguments: object, **_options: object) -> None:
+            done.append(name)
+            if name in files:
+                files[name].touch()
+
+        return run
+
+    names = ["crops", "targets", "train", "export", "pairs"]
+    for name in names:
+        monkeypatch.setattr(f"training.embedder.commands.{name}", step(name))
+    for _ in range(2):
+        embedder.main(data=tmp_path, teacher=tmp_path / "teacher.onnx", work=tmp_path)
+    assert done == [*names, "train", "export", "pairs"]

@@ -1,0 +1,49 @@
+"""The bundle "embedder" from LFW and the celebrities, in one run that goes on where it was stopped.
+
+    python -m training.recipes.embedder --data DATA --teacher face-reidentification-retail-0095.onnx
+
+DATA holds the folders lfw and celebrities. The gallery's bundle is made anew afterwards, by
+``python -m training.gallery``: embeddings of two embedders do not compare.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_server.bundle import BUNDLES
+from training.embedder import commands
+
+__all__ = ["main"]
+
+VERSION = "2"
+
+_DIMENSION = 128
+_STEPS = 2700
+
+
+def main(
+    *,
+    data: Annotated[Path, typer.Option(help="Folder of LFW and the celebrities.")],
+    teacher: Annotated[Path, typer.Option(help="face-reidentification-retail-0095.onnx")],
+    work: Annotated[Path, typer.Option(help="For faces and the run.")] = Path("runs/embedder"),
+    out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "embedder",
+    threads: int = 1,
+) -> None:
+    """Aligns the faces, asks the teacher about them, trains, exports, prints the figures."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
+    if not (work / "faces.npz").exists():
+        commands.crops(data, work)
+    if not (work / "teacher.npz").exists():
+        commands.targets(work, teacher)
+    run = work / "student"
+    commands.train(work, run, steps=_STEPS, dimension=_DIMENSION, threads=threads)
+    commands.export(run, VERSION, out, flip=True, calibrate=work)
+    commands.pairs(data, work, [out], teacher)
+
+
+if __name__ == "__main__":
+    typer.run(main)
