@@ -91,6 +91,8 @@ class PlainProcess:
         command = [sys.executable, "-m", "benchmarks.baseline", "--port-file", str(port_file)]
         self.process = subprocess.Popen([*command, *arguments])
         while not port_file.exists():
+            if self.process.poll() is not None:
+                raise SystemExit("the plain way did not start: see above")
             time.sleep(0.05)
         self.url = f"http://127.0.0.1:{int(port_file.read_text())}/"
 

@@ -164,9 +164,8 @@ def _newton(
     for _ in range(_STEPS):
         p = _logistic(design @ theta)
         gradient = design.T @ (weight * (target - p)) - ridge * theta
-        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + (1e-9 + ridge) * np.eye(
-            2
-        )
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design
+        curvature += (1e-9 + ridge) * np.eye(2)
         step = np.clip(np.linalg.solve(curvature, gradient), -2, 2)
         theta = theta + step
         if np.abs(step).max() < 1e-8:
