@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model_server.admission import Admission
 from model_server.analyzer import Analyzer
-from model_server.blas import keep_to_one_thread
 from model_server.deferred import Deferred
 from model_server.gallery.gallery import Gallery
 from model_server.metrics import Metrics
 from model_server.models import close_models, load_models, warm_up
+from model_server.one_thread import keep_to_one_thread
 from model_server.portraits.assembly import build_portraits
 from model_server.portraits.chain import PortraitChain
 from model_server.protocols import Models

@@ -1,10 +1,11 @@
 """Beam search over a decoder that runs one step at a time.
 
-The decoder is a :class:`~model_server.engines.Session` with this contract (B rows,
-V words):
+The decoder is a :class:`~model_server.engines.Session` with this contract (B rows, a
+beam for each of N images; V words):
 
-* inputs ``token`` int64 (B,), ``memory.*`` (B, …) that stay the same for an image,
-  and ``state.*`` (B, …) that change with every word;
+* inputs ``token`` int64 (B,); ``memory.*`` that stay the same for an image, vectors
+  (B, D), and what is larger once for all rows of an image, (N, …); and ``state.*``
+  (B, …) that change with every word;
 * outputs ``log_probs`` (B, V) and ``next.*`` (B, …), the states after the word.
 
 Because a row depends on nothing but itself, the beams of any number of images run
@@ -218,7 +219,8 @@ class DecoderLoop:
         self._options = options
         self._jobs: list[_Job] = []
         self._joining: list[_Job] = []
-        # Inputs of the next step, a beam's rows for each job.
+        # Inputs of the next step: one row for each job, and a beam's rows for each.
+        self._shared: dict[str, FloatArray] = {}
         self._memory: dict[str, FloatArray] = {}
         self._state: dict[str, FloatArray] = {}
 
@@ -246,7 +248,7 @@ class DecoderLoop:
     def clear(self) -> None:
         """Lets all images leave."""
         self._jobs, self._joining = [], []
-        self._memory, self._state = {}, {}
+        self._shared, self._memory, self._state = {}, {}, {}
 
     def step(self) -> None:
         """Runs the decoder once over all rows and advances every search."""
@@ -254,7 +256,7 @@ class DecoderLoop:
         beam = self._options.beam_size
         tokens = [_padded(job.search.tokens, beam) for job in self._jobs]
         inputs: dict[str, np.ndarray] = {"token": np.array(tokens, dtype=np.int64).ravel()}
-        outputs = self._decoder.run({**inputs, **self._memory, **self._state})
+        outputs = self._decoder.run({**inputs, **self._shared, **self._memory, **self._state})
 
         parents: list[int] = []
         for start, job in zip(range(0, self.rows, beam), self._jobs, strict=True):
@@ -269,13 +271,14 @@ class DecoderLoop:
     def _join(self) -> None:
         """Gives those who wait their rows."""
         for job in self._joining:
-            for rows, given in (
-                (self._memory, job.encoded.memory),
-                (self._state, job.encoded.state),
-            ):
-                for name, value in given.items():
-                    new = np.repeat(value[None], self._options.beam_size, axis=0)
-                    rows[name] = np.concatenate([rows[name], new]) if name in rows else new
+            memory, state = job.encoded.memory, job.encoded.state
+            for name, value in memory.items():
+                if value.ndim > 1:
+                    _append(self._shared, name, value, 1)
+                else:
+                    _append(self._memory, name, value, self._options.beam_size)
+            for name, value in state.items():
+                _append(self._state, name, value, self._options.beam_size)
         self._jobs += self._joining
         self._joining = []
 
@@ -285,11 +288,19 @@ class DecoderLoop:
             return
         self._jobs = list(itertools.compress(self._jobs, kept))
         if not self._jobs:
-            self._memory, self._state = {}, {}
+            self._shared, self._memory, self._state = {}, {}, {}
             return
-        rows = np.repeat(kept, self._options.beam_size)
+        images = np.array(kept)
+        rows = images.repeat(self._options.beam_size)
+        self._shared = {name: value[images] for name, value in self._shared.items()}
         self._memory = {name: value[rows] for name, value in self._memory.items()}
         self._state = {name: value[rows] for name, value in self._state.items()}
+
+
+def _append(inputs: dict[str, FloatArray], name: str, value: FloatArray, count: int) -> None:
+    """Adds so many equal rows to an input."""
+    rows = np.repeat(value[None], count, axis=0)
+    inputs[name] = np.concatenate([inputs[name], rows]) if name in inputs else rows
 
 
 def _padded(values: list[int], count: int) -> list[int]:

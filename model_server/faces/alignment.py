@@ -7,6 +7,7 @@ Patterns", 1991.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
@@ -59,30 +60,49 @@ def warp(image: Image, matrix: npt.NDArray[np.float64], size: tuple[int, int]) -
         RGB uint8, shape (rows, columns, 3).
     """
     inverse = np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
-    corners = (
-        np.array([[0, 0], [size[0], 0], [0, size[1]], size]) @ inverse[:, :2].T + inverse[:, 2]
-    )
-    left, top = np.floor(corners.min(0)).astype(int) - 2
-    right, bottom = np.ceil(corners.max(0)).astype(int) + 2
-    left, top = max(int(left), 0), max(int(top), 0)
-    right, bottom = min(int(right), image.shape[1]), min(int(bottom), image.shape[0])
-    if right <= left or bottom <= top:
-        return np.full((size[1], size[0], 3), _FILL, np.uint8)
-    picture = PillowImage.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
-    inverse[:, 2] -= (left, top)
     # Sampling alone would skip pixels where the face is larger than the result.
     shrink = int(np.sqrt(abs(np.linalg.det(inverse[:, :2]))))
     if shrink > 1:
-        picture = picture.reduce(shrink)
-        inverse /= shrink
-    warped = picture.transform(
-        size,
-        PillowImage.Transform.AFFINE,
-        tuple(inverse.ravel()),
-        PillowImage.Resampling.BILINEAR,
-        fillcolor=_FILL,
+        image = _shrunk(image, inverse, size, shrink)
+    # Ours are coordinates of a plane, OpenCV's those of pixels' centres.
+    inverse[:, 2] += inverse[:, :2].sum(1) / 2 - 0.5
+    return np.asarray(
+        cv2.warpAffine(
+            image,
+            inverse,
+            size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=_FILL,
+        ),
+        np.uint8,
     )
-    return np.asarray(warped)
+
+
+def _shrunk(
+    image: Image, inverse: npt.NDArray[np.float64], size: tuple[int, int], shrink: int
+) -> Image:
+    """The part of an image that a warp looks at, every so many pixels averaged.
+
+    Args:
+        image: RGB uint8.
+        inverse: Shape (2, 3), from the result's pixels to the image's; afterwards to those of
+            the part.
+        size: Columns and rows of the result.
+        shrink: Pixels along a side that become one.
+    """
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], size])
+    places = corners @ inverse[:, :2].T + inverse[:, 2]
+    last = np.array(image.shape[1::-1])
+    left, top = np.clip(np.floor(places.min(0)).astype(int) - shrink, 0, last - 1)
+    right, bottom = np.clip(np.ceil(places.max(0)).astype(int) + shrink, (left + 1, top + 1), last)
+    part = image[top:bottom, left:right]
+    inverse[:, 2] -= (left, top)
+    inverse /= shrink
+    columns, rows = (max(side // shrink, 1) for side in (right - left, bottom - top))
+    # A whole number of pixels for each: the few beyond are left out.
+    part = part[: rows * shrink, : columns * shrink]
+    return np.asarray(cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def align_face(

@@ -19,7 +19,7 @@ from model_server.errors import (
     TooManyPixelsError,
     UnsupportedFormatError,
 )
-from model_server.imaging import ImageLimits, Preprocessing, decode, preprocess, sniff
+from model_server.imaging import ImageLimits, Preprocessing, adapt_tone, decode, preprocess, sniff
 
 ORIENTATION = 0x0112
 
@@ -241,14 +241,39 @@ def test_preprocessing_golden():
     np.testing.assert_array_equal(result[2, 0], [-22.75, -7.25, 9.75, 25.0])
 
 
+def test_adapted_tones():
+    """Half the light gives the same values, burnt-out light nearly; the median gives 127.5."""
+    face = np.asarray(gradient(60, 60)) // 2 + 40
+    lit = adapt_tone(face)
+    assert lit.dtype == np.float32
+    assert lit.shape == face.shape
+    luminance = face[12:48, 12:48] @ [0.299, 0.587, 0.114]
+    median = round(float(np.median(luminance)))
+    np.testing.assert_allclose(lit[face == median], 127.5, atol=1)
+    np.testing.assert_allclose(adapt_tone((face // 2).astype(np.uint8)), lit, atol=2)
+    burnt = np.minimum(face.astype(float) * 1.6, 255).astype(np.uint8)
+    assert (burnt == 255).mean() > 0.02
+    assert np.abs(adapt_tone(burnt) - lit).max() < 20
+    # As the spec says, and only then.
+    spec = Preprocessing(60, 60, tone="adapted")
+    np.testing.assert_array_equal(preprocess(face, spec), lit.transpose(2, 0, 1))
+    np.testing.assert_array_equal(preprocess(face, Preprocessing(60, 60))[0], face[:, :, 0])
+
+
+def test_the_tone_of_a_black_picture():
+    """Noise in the dark stays dark instead of becoming a face."""
+    assert adapt_tone(np.ones((20, 20, 3), np.uint8)).max() < 30
+
+
 def test_preprocessing_travels_in_the_manifest():
     """What a bundle stores is what is read back."""
-    spec = Preprocessing(260, 260, "RGB", (127, 127, 127), (128, 128, 128))
+    spec = Preprocessing(260, 260, "RGB", (127, 127, 127), (128, 128, 128), "adapted")
     assert Preprocessing.from_manifest(spec.to_manifest()) == spec
 
 
 @pytest.mark.parametrize(
-    "change", [{"channels": "RBG"}, {"mean": [1, 2]}, {"crop": "centre"}, {"std": None}]
+    "change",
+    [{"channels": "RBG"}, {"mean": [1, 2]}, {"crop": "centre"}, {"std": None}, {"tone": "warm"}],
 )
 def test_unknown_preprocessing_is_refused(change):
     """A bundle that asks for what we do not do is not loaded."""

@@ -31,6 +31,7 @@ from training.embedder.distil import (
     distil,
     principal_axes,
     read_student,
+    towards_people,
     training_rows,
 )
 from training.embedder.dlib_network import load_dlib_network
@@ -96,11 +97,12 @@ def train(
     torch.set_num_threads(threads)
     faces = FaceSet.load(folder)
     rows = training_rows(faces)
-    wanted = _targets(folder)[rows]
+    people = np.array(faces.people)[rows]
+    wanted = towards_people(_targets(folder)[rows], people)
     distil(
         FaceNetwork(load_dlib_network(dlib_file()), dimension),
         faces.crops[rows],
-        np.array(faces.people)[rows],
+        people,
         _unit(wanted @ principal_axes(wanted, dimension)),
         run=run,
         options=DistilOptions(steps=steps),

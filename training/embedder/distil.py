@@ -44,6 +44,7 @@ __all__ = [
     "principal_axes",
     "read_student",
     "solve_head",
+    "towards_people",
     "training_rows",
 ]
 
@@ -95,6 +96,27 @@ def principal_axes(targets: FloatArray, dimension: int) -> FloatArray:
     """
     _, _, axes = np.linalg.svd(targets, full_matrices=False)
     return np.ascontiguousarray(axes[:dimension].T, np.float32)
+
+
+def towards_people(
+    targets: FloatArray, people: npt.NDArray[np.str_], share: float = 0.4
+) -> FloatArray:
+    """Targets drawn towards what the teacher says of the person's photos on average.
+
+    The teacher, too, says more of a photo than who is in it; the mean over several photos
+    says less of that.
+
+    Args:
+        targets: Unit rows, shape (N, D).
+        people: Person of each, shape (N,).
+        share: 0 leaves the targets, 1 makes those of a person all the same.
+
+    Returns:
+        Unit rows, shape (N, D).
+    """
+    means = _means(people, targets)[np.unique(people, return_inverse=True)[1]]
+    drawn = (1 - share) * targets + share * means
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
 @torch.inference_mode()
@@ -208,7 +230,7 @@ def distil(
             },
         )
 
-    anchors = _anchors(people, targets)
+    anchors = torch.from_numpy(_means(people, targets))
     network.train()
     seen: list[list[float]] = []
     saved = time.monotonic()
@@ -268,8 +290,9 @@ def _batches(crops: Image, options: DistilOptions, first: int) -> Iterator[tuple
         yield np.stack([augment(crops[row], rng) for row in chosen]), chosen
 
 
-def _anchors(people: npt.NDArray[np.str_], targets: FloatArray) -> torch.Tensor:
+def _means(people: npt.NDArray[np.str_], targets: FloatArray) -> FloatArray:
+    """Of each person's targets, unit rows, in the order of the people's names."""
     unique, number = np.unique(people, return_inverse=True)
     sums = np.zeros((len(unique), targets.shape[1]), np.float32)
     np.add.at(sums, number, targets)
-    return functional.normalize(torch.from_numpy(sums))
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)

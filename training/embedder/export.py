@@ -11,10 +11,8 @@ from torch import nn
 
 from model_server.analysis import Image
 from model_server.bundle import MANIFEST, write_manifest
-from model_server.imaging import Preprocessing
 from training.embedder.crops import SIDE, TEMPLATE
-from training.embedder.dlib_network import MEAN_RGB
-from training.embedder.network import FaceNetwork, to_tensor
+from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
 
 __all__ = ["export_embedder", "save_network"]
 
@@ -71,7 +69,6 @@ def export_embedder(
     destination.mkdir(parents=True, exist_ok=True)
     (destination / MANIFEST).unlink(missing_ok=True)
     save_network(network, destination / "network.xml", calibration)
-    preprocessing = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0))
     write_manifest(
         destination,
         {
@@ -84,6 +81,6 @@ def export_embedder(
             "template": [[round(float(x), 4) for x in point] for point in TEMPLATE],
             "flip": flip,
             "precision": "fp16" if calibration is None else "int8",
-            "preprocessing": preprocessing.to_manifest(),
+            "preprocessing": PREPROCESSING.to_manifest(),
         },
     )

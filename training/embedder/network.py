@@ -8,9 +8,14 @@ from torch import nn
 from torch.nn import functional
 
 from model_server.analysis import Image
+from model_server.imaging import Preprocessing, preprocess
+from training.embedder.crops import SIDE
 from training.embedder.dlib_network import MEAN_RGB, DlibResNet
 
-__all__ = ["FaceNetwork", "to_tensor"]
+__all__ = ["PREPROCESSING", "FaceNetwork", "to_tensor"]
+
+PREPROCESSING = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0), tone="adapted")
+"""As dlib takes its faces, but for the tone: brighter and darker photos look alike."""
 
 _BLOCKS = 13
 """dlib's last block is left out; the head sees all cells of its input, 256 x 4 x 4."""
@@ -24,7 +29,7 @@ class FaceNetwork(nn.Module):
     dlib averages its last feature map over the face; here a linear layer sees every cell
     of it, so that an eye and a chin may count differently.
 
-    Input: float32 (N, 3, 150, 150), RGB, 0..255 minus dlib's mean, over 256.
+    Input: float32 (N, 3, 150, 150), see :data:`PREPROCESSING`.
     Output: (N, dimension), not normalised.
 
     Args:
@@ -58,6 +63,5 @@ class FaceNetwork(nn.Module):
 
 def to_tensor(images: Image) -> torch.Tensor:
     """Input of the network, of faces of shape (N, 150, 150, 3)."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
-    tensor = (tensor - torch.tensor(MEAN_RGB)[:, None, None]) / 256
+    tensor = torch.from_numpy(np.stack([preprocess(image, PREPROCESSING) for image in images]))
     return tensor.contiguous(memory_format=torch.channels_last)

@@ -44,15 +44,19 @@ class AttentionLSTMDecoder(LSTMDecoder):
         self.gate = nn.Linear(2 * hidden, 2 * hidden)
 
     def memory(self, regions: Tensor) -> Memory:
-        """Keys and values of the regions (N, K, hidden), pooled photo and first state (N, ·)."""
+        """What is kept of each of N photos.
+
+        Keys (N, heads, hidden / heads, K) and values (N, heads, K, hidden / heads) of its K
+        regions, laid out as every step multiplies them; pooled photo and first state (N, ·).
+        """
         regions = self.norm(regions)
         pooled = regions.mean(1)
         regions = self.dropout(regions)
         return {
             "pooled": self.image(pooled),
             "start": torch.tanh(self.start(pooled)),
-            "keys": self.key(regions),
-            "values": self.value(regions),
+            "keys": self._split(self.key(regions)).transpose(-1, -2).contiguous(),
+            "values": self._split(self.value(regions)).contiguous(),
         }
 
     def initial_state(self, memory: Mapping[str, Tensor]) -> State:
@@ -72,7 +76,7 @@ class AttentionLSTMDecoder(LSTMDecoder):
         # Captions of one photo ask its regions together: nothing is copied.
         rows = memory["keys"].shape[0]
         query = self._split(self.query(self.dropout(hidden)).reshape(rows, -1, self.hidden))
-        scores = query @ self._split(memory["keys"]).transpose(-1, -2)
+        scores = query @ memory["keys"]
         weights = torch.softmax(scores / math.sqrt(self.hidden / self.heads), -1)
-        context = (weights @ self._split(memory["values"])).transpose(1, 2).reshape(hidden.shape)
+        context = (weights @ memory["values"]).transpose(1, 2).reshape(hidden.shape)
         return F.glu(self.gate(torch.cat((hidden, context), -1)), -1)

@@ -13,7 +13,10 @@ OPTIONS = DecodingOptions(sos_id=SOS, eos_id=EOS, banned_ids=(PAD, SOS, UNK), ma
 
 
 class MarkovDecoder:
-    """Log-probabilities that depend on the last word, plus the image's own bias."""
+    """Log-probabilities that depend on the last word, plus the image's own bias.
+
+    Half of the bias comes as a vector for each row, half as a table for each image.
+    """
 
     def __init__(self, transitions):
         self.transitions = np.log(np.array(transitions, dtype=np.float32) + 1e-9)
@@ -21,14 +24,19 @@ class MarkovDecoder:
 
     def run(self, inputs):
         self.batches.append(len(inputs["token"]))
-        scores = self.transitions[inputs["token"]] + inputs["memory.bias"]
+        tables = inputs["memory.table"]
+        assert tables.shape[1:] == (1, 7)
+        beam = len(inputs["token"]) // len(tables)
+        bias = inputs["memory.bias"] + tables[:, 0].repeat(beam, axis=0)
+        scores = self.transitions[inputs["token"]] + bias
         scores -= np.log(np.exp(scores).sum(1, keepdims=True))
         return {"log_probs": scores, "next.steps": inputs["state.steps"] + 1}
 
 
 def encoded(bias=None):
     memory = np.zeros(7, np.float32) if bias is None else np.array(bias, np.float32)
-    return Encoded({"memory.bias": memory}, {"state.steps": np.zeros(1, np.float32)})
+    halves = {"memory.bias": memory / 2, "memory.table": memory[None] / 2}
+    return Encoded(halves, {"state.steps": np.zeros(1, np.float32)})
 
 
 def random_decoder(seed):
@@ -42,7 +50,7 @@ def brute_force(decoder, item, options):
         for words in itertools.product((A, B, C), repeat=length):
             total, last = 0.0, SOS
             for word in (*words, EOS):
-                scores = decoder.transitions[last] + item.memory["memory.bias"]
+                scores = decoder.transitions[last] + 2 * item.memory["memory.bias"]
                 total += scores[word] - np.log(np.exp(scores).sum())
                 last = word
             score = total / ((5 + length + 1) / 6) ** options.length_penalty

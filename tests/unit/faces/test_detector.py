@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.photos import compose, sample_photo
 from model_server.bundle import BUNDLES, load_bundle
@@ -58,6 +58,26 @@ def test_faces_of_all_sizes(detector, head, width_px):
     assert len(faces) == 1
     assert centre(faces[0]) == pytest.approx(
         (500 + 97 * scale, 200 + 122 * scale), abs=width_px / 5
+    )
+
+
+def test_a_mirrored_photo_mirrors_the_landmarks(detector):
+    """To a hundredth of the face: what a face is compared by hangs on where they lie."""
+    photo = sample_photo()
+    [face] = detector.detect(np.asarray(photo))
+    [mirrored] = detector.detect(np.asarray(ImageOps.mirror(photo)))
+    expected = face.landmarks[[1, 0, 2, 4, 3]]
+    expected[:, 0] = photo.width - expected[:, 0]
+    assert mirrored.landmarks == pytest.approx(expected, abs=face.box.width / 100)
+
+
+def test_a_cut_photo_moves_the_landmarks_along(detector):
+    """Likewise, though the detector's first idea of the face is another one."""
+    photo = sample_photo()
+    [face] = detector.detect(np.asarray(photo))
+    [cut] = detector.detect(np.asarray(photo.crop((110, 20, 390, 300))))
+    assert cut.landmarks + np.array([110, 20]) == pytest.approx(
+        face.landmarks, abs=face.box.width / 100
     )
 
 

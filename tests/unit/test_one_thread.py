@@ -1,10 +1,11 @@
-"""One thread for each of numpy's products."""
+"""One thread for each of numpy's products and OpenCV's pictures."""
 
+import cv2
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from model_server.blas import keep_to_one_thread
+from model_server.one_thread import keep_to_one_thread
 
 
 def threads():
@@ -14,13 +15,18 @@ def threads():
 
 @pytest.fixture(autouse=True)
 def _as_before():
+    pictures = cv2.getNumThreads()
     with threadpool_limits():
         yield
+    cv2.setNumThreads(pictures)
 
 
-def test_a_product_takes_no_other_thread():
+def test_nothing_takes_another_thread():
     """Whatever was set before, one thread is what is left."""
     threadpool_limits(2, user_api="blas")
+    cv2.setNumThreads(2)
     assert threads() == {2}
+    assert cv2.getNumThreads() == 2
     keep_to_one_thread()
     assert threads() == {1}
+    assert cv2.getNumThreads() == 1
