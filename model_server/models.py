@@ -33,7 +33,9 @@ def load_models(
     Raises:
         BundleError: A bundle is missing, damaged or does not fit; says which file.
     """
-    engine: Engine = OpenVinoEngine(streams=threads, threads=threads)
+    # A network is in use for less than half of a photo's time: while one waits for it, others
+    # are at other networks, and the cores stay busy.
+    engine: Engine = OpenVinoEngine(copies=(threads + 1) // 2, threads=1)
     if engine_name == "torch":
         engine = _torch_engine(engine)
     return Models(

@@ -75,7 +75,7 @@ def prepare_study(
     """
     faces = read_lfw(data)
     bundle = load_bundle(BUNDLES / "detector", kind=FaceDetector.KIND)
-    engine = OpenVinoEngine(streams=1, threads=threads)
+    engine = OpenVinoEngine(threads=threads)
     mesh = FaceMesh(engine.load(bundle.file("mesh.tflite")))
     found = find_faces(
         faces.photos,
