@@ -24,8 +24,8 @@ class OpenVinoEngine:
         copies: Calls of a network that may run at the same time.
         threads: Cores that a call uses; 0 leaves it to OpenVINO, which takes all. With one,
             a network runs on the thread that calls it: nothing is handed over, and what the
-            core has in its cache stays of use. (OpenVINO's own way to many calls, streams, has
-            threads of its own; it took a sixth more of the processor's time for a photo.)
+            core has in its cache stays of use. OpenVINO's own way to many calls, streams, has
+            threads of its own and takes more of the processor's time for a photo.
     """
 
     def __init__(self, copies: int = 1, threads: int = 0) -> None:

@@ -71,8 +71,8 @@ class FaceMesh:
 
         The network says something else of a face that lies elsewhere in its square, and of its
         mirror image. So the square is laid around what was measured, and the answers to both
-        mirror images are averaged: where the landmarks lie then depends half as much on how the
-        photo was cut, turned or compressed, and hardly on whether it was mirrored.
+        mirror images are averaged: where the landmarks lie then depends much less on how the photo
+        was cut, turned or compressed, and hardly on whether it was mirrored.
 
         Args:
             image: RGB uint8.

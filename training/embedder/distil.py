@@ -1,10 +1,11 @@
 """Trains our embedder: what a teacher says of each face, learnt by dlib's network.
 
-However a face is varied, the student shall say what the teacher said of the face as it is:
-so it learns not to mind blur, bad light and compression. (To ask the teacher about the varied
-face, and about blends of two faces, costs twice the time and learnt more slowly here.)
+However a face is varied, the student shall say what the teacher said of the face as it is,
+drawn towards what it said of the person's other photos (:func:`towards_people`, the only use
+of names): so it learns not to mind blur, bad light and compression. (To ask the teacher about
+the varied face, and about blends of two faces, costs twice the time and learnt more slowly here.)
 
-The loss has three parts, none of which needs a label:
+The loss has three parts:
 
 * the student's vector points where the teacher's does (cosine);
 * among the faces of a batch the student sees the likenesses that the teacher sees
@@ -66,7 +67,7 @@ class DistilOptions:
         weight_decay: Of AdamW.
     """
 
-    steps: int = 2700
+    steps: int = 4000
     batch: int = 64
     learning_rate: float = 6e-4
     weight_decay: float = 0.05

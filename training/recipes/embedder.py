@@ -19,10 +19,10 @@ from training.embedder import commands
 
 __all__ = ["main"]
 
-VERSION = "2"
+VERSION = "3"
 
 _DIMENSION = 128
-_STEPS = 2700
+_STEPS = 4000
 
 
 def main(

@@ -14,6 +14,7 @@ from training.embedder.distil import (
     distil,
     losses,
     principal_axes,
+    towards_people,
     training_rows,
 )
 from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
@@ -108,6 +109,22 @@ def test_nothing_is_lost_with_the_teachers_own_vectors():
         [0, 0, 0], abs=1e-5
     )
     assert all(part > 1e-3 for part in losses(teacher.flip(0), teacher, anchors))
+
+
+def test_targets_are_drawn_towards_the_person():
+    """Photos of one person say more of the same; whoever has one photo keeps its vector."""
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(5, 8)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    people = np.array(["ann", "bob", "ann", "cai", "ann"])
+    drawn = towards_people(targets, people)
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(drawn[[1, 3]], targets[[1, 3]], atol=1e-6)
+    own = [0, 2, 4]
+    before, after = (float((rows[own] @ rows[own].T).mean()) for rows in (targets, drawn))
+    assert after > before + 0.1
+    np.testing.assert_allclose(towards_people(targets, people, 0), targets, atol=1e-6)
+    assert len(np.unique(towards_people(targets, people, 1).round(5), axis=0)) == 3
 
 
 def test_principal_axes_keep_the_likenesses():
