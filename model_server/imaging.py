@@ -64,8 +64,14 @@ _REDUCED_FROM = 448
 """Pixels of the shorter side; half of it is what networks that look at the whole photo see."""
 
 
-_DARKEST = 8.0
-"""Of the light that :func:`adapt_tone` gets used to: there is nothing but noise in black."""
+_MEDIAN = 115.0
+"""What :func:`adapt_tone` makes of the median luminance: about that of all faces."""
+
+_SHOULDER = 1.2
+"""How far above the median, in medians, it lets white be."""
+
+_DARKEST_MEDIAN = 8.0
+"""Below this there is nothing but noise, which stays dark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,25 +300,26 @@ def preprocess(image: Image, spec: Preprocessing) -> FloatArray:
 
 
 def adapt_tone(image: Image) -> FloatArray:
-    """Takes the light out of a face that fills the picture: 255 x / (x + m).
+    """Takes the light out of a face that fills the picture.
 
-    The receptors of the eye answer so, with half their strength to the light m that they are
-    used to (Naka and Rushton, "S-potentials from luminosity units in the retina of fish", 1966).
-    Twice the light gives the same values; and where it was too much, so that the photo is
-    burnt out, little is lost.
+    The values are scaled so that their median is always the same; above it they level off, as
+    film does in its shoulder. A darker photo gives the same values; and of one so bright that
+    it is burnt out, they differ where it is burnt, but not by much.
 
     Args:
-        image: RGB uint8, shape (height, width, 3). Its median luminance, away from the edges
-            where hair and background are, is m.
+        image: RGB uint8, shape (height, width, 3). The median is of the luminance away from
+            the edges, where hair and background are.
 
     Returns:
-        Float32, the same shape, 0..255.
+        Float32, the same shape, 0..253.
     """
     rows, columns = image.shape[:2]
     middle = image[rows // 5 : rows - rows // 5, columns // 5 : columns - columns // 5]
     # Every other pixel says as much.
     luminance = middle[::2, ::2] @ np.array([0.299, 0.587, 0.114], np.float32)
-    used_to = max(float(np.median(luminance)), _DARKEST)
-    levels = np.arange(256, dtype=np.float32)
-    curve: FloatArray = (255 * levels / (levels + np.float32(used_to))).astype(np.float32)
+    median = max(float(np.median(luminance)), _DARKEST_MEDIAN)
+    light = np.arange(256, dtype=np.float32) / np.float32(median)
+    above = np.maximum(light - 1, 0)
+    shoulder = _SHOULDER * (1 - np.exp(-above / _SHOULDER))
+    curve: FloatArray = (_MEDIAN * (np.minimum(light, 1) + shoulder)).astype(np.float32)
     return curve[image]

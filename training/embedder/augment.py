@@ -37,28 +37,22 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     picture = _moved(PillowImage.fromarray(crop), rng)
     if rng.random() < 0.5:
         picture = picture.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT)
-    picture = _worn(picture, rng)
+    worn = rng.random()
+    if worn < 0.12:
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.0)))
+    elif worn < 0.27:
+        side = int(rng.integers(40, 110))
+        small = picture.resize((side, side), PillowImage.Resampling.BILINEAR, reducing_gap=2)
+        picture = small.resize((SIDE, SIDE), PillowImage.Resampling.BILINEAR)
+    if rng.random() < 0.2:
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=int(rng.integers(15, 60)))
+        picture = PillowImage.open(stream)
     if rng.random() < 0.07:
         picture = picture.convert("L").convert("RGB")
-    if rng.random() < 0.7:
+    if rng.random() < 0.6:
         return _lit(np.asarray(picture), rng)
     return np.asarray(picture)
-
-
-def _worn(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:
-    """Blurred, or as it would look in a smaller and badly compressed photo."""
-    if rng.random() < 0.12:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.0)))
-    # Faces in photos are mostly smaller than the embedder's input: so are the blocks that
-    # compression leaves in them.
-    if rng.random() < 0.5:
-        side = int(rng.integers(40, SIDE))
-        picture = picture.resize((side, side), PillowImage.Resampling.BILINEAR, reducing_gap=2)
-    if rng.random() < 0.4:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=int(rng.integers(15, 70)))
-        picture = PillowImage.open(stream)
-    return picture.resize((SIDE, SIDE), PillowImage.Resampling.BILINEAR)
 
 
 def _moved(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:
@@ -84,7 +78,7 @@ def _moved(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.
 
 def _lit(image: Image, rng: np.random.Generator) -> Image:
     levels = np.arange(256) / 255
-    gamma, gain, lift = rng.uniform(0.65, 1.5), rng.uniform(0.5, 1.5), rng.uniform(-0.08, 0.08)
+    gamma, gain, lift = rng.uniform(0.6, 1.6), rng.uniform(0.7, 1.2), rng.uniform(-0.1, 0.1)
     table = levels**gamma * gain + lift
     tint = rng.normal(1, 0.05, 3)
     tables = np.clip(table[:, None] * tint * 255, 0, 255).astype(np.uint8)

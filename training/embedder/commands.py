@@ -25,13 +25,12 @@ from training.checkpoint import load_model
 from training.embedder.augment import centre
 from training.embedder.convert_detector import convert_detector
 from training.embedder.convert_dlib import agreement, convert, dlib_file
-from training.embedder.crops import FaceSet, write_crops
+from training.embedder.crops import LANDMARKS, FaceSet, write_crops
 from training.embedder.distil import (
     DistilOptions,
     distil,
     principal_axes,
     read_student,
-    towards_people,
     training_rows,
 )
 from training.embedder.dlib_network import load_dlib_network
@@ -55,6 +54,10 @@ Teacher = Annotated[Path, typer.Option(help="face-reidentification-retail-0095.o
 Bundle = Annotated[Path, typer.Option(help="An embedder bundle.")]
 
 EMBEDDER = BUNDLES / "embedder"
+
+SCALES = (0.93, 1.0, 1.07)
+"""A little smaller and larger: what landmarks and compression add to a vector differs
+between them, and averages out."""
 
 
 @app.callback()
@@ -97,12 +100,11 @@ def train(
     torch.set_num_threads(threads)
     faces = FaceSet.load(folder)
     rows = training_rows(faces)
-    people = np.array(faces.people)[rows]
-    wanted = towards_people(_targets(folder)[rows], people)
+    wanted = _targets(folder)[rows]
     distil(
         FaceNetwork(load_dlib_network(dlib_file()), dimension),
         faces.crops[rows],
-        people,
+        np.array(faces.people)[rows],
         _unit(wanted @ principal_axes(wanted, dimension)),
         run=run,
         options=DistilOptions(steps=steps),
@@ -127,6 +129,9 @@ def export(
     out: Bundle = EMBEDDER,
     *,
     flip: Annotated[bool, typer.Option(help="Average the face and its mirror image.")] = True,
+    scale: Annotated[
+        list[float], typer.Option(help="Look at the face at this scale; several are averaged.")
+    ] = list(SCALES),  # noqa: B006 (typer copies it)
     calibrate: Annotated[
         Path | None, typer.Option(help="Folder with aligned faces, for int8; none: fp16.")
     ] = None,
@@ -138,7 +143,7 @@ def export(
         rows = np.random.default_rng(0).permutation(training_rows(faces))[:300]
         calibration = np.stack([centre(faces.crops[row]) for row in rows])
     network = read_student(dlib_file(), run)
-    export_embedder(network, out, version, flip=flip, calibration=calibration)
+    export_embedder(network, out, version, flip=flip, scales=scale, calibration=calibration)
 
 
 @app.command(name="dlib")
@@ -186,7 +191,9 @@ def pairs(
         embedder = _embedder(path)
         add(
             embedder.version,
-            lambda crop, of=embedder: of.embed_aligned([centre(crop)])[0],  # type: ignore[misc]
+            lambda crop, of=embedder: of.embed_aligned(  # type: ignore[misc]
+                [of.align(crop, LANDMARKS)]
+            )[0],
             embedder.dimension,
         )
     if teacher is not None:
@@ -281,7 +288,7 @@ def identify(folder: Folder, bundle: Bundle = EMBEDDER) -> None:
     embedder = _embedder(bundle)
     vectors = np.zeros((len(faces.names), embedder.dimension), np.float32)
     for row in np.flatnonzero(faces.found):
-        vectors[row] = embedder.embed_aligned([centre(faces.crops[row])])[0]
+        vectors[row] = embedder.embed_aligned([embedder.align(faces.crops[row], LANDMARKS)])[0]
     console.print(identification(faces, vectors))
 
 

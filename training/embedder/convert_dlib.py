@@ -53,6 +53,7 @@ def convert(source: Path, destination: Path) -> None:
             "dimension": 128,
             "template": TEMPLATE.round(4).tolist(),
             "flip": False,
+            "scales": [1.0],
             "preprocessing": preprocessing.to_manifest(),
         },
     )
@@ -71,7 +72,9 @@ def agreement(source: Path, faces: Sequence[Image]) -> npt.NDArray[np.float64]:
     with tempfile.TemporaryDirectory() as folder:
         convert(source, Path(folder))
         bundle = load_bundle(Path(folder), kind=FaceEmbedder.KIND)
-        ours = FaceEmbedder(bundle, OpenVinoEngine(1, 1)).embed_aligned(faces)
+        ours = FaceEmbedder(bundle, OpenVinoEngine(1, 1)).embed_aligned(
+            [face[None] for face in faces]
+        )
     theirs = np.array(
         [original.compute_face_descriptor(np.ascontiguousarray(face)) for face in faces]
     )

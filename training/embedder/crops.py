@@ -18,7 +18,16 @@ from model_server.analysis import Detection, FloatArray, Image
 from model_server.faces.alignment import align_face
 from model_server.faces.detector import FaceDetector
 
-__all__ = ["MARGIN", "SIDE", "TEMPLATE", "FaceSet", "find_subject", "read_people", "write_crops"]
+__all__ = [
+    "LANDMARKS",
+    "MARGIN",
+    "SIDE",
+    "TEMPLATE",
+    "FaceSet",
+    "find_subject",
+    "read_people",
+    "write_crops",
+]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +50,10 @@ SIDE = 150
 
 MARGIN = 16
 """Pixels kept around it on each side, so that training can shift and turn the face."""
+
+
+LANDMARKS = np.asarray(TEMPLATE * SIDE + MARGIN, np.float32)
+"""Where they lie in a crop with its margin, pixels, shape (5, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,7 @@ def write_crops(data: Path, folder: Path, detector: FaceDetector) -> None:
     total = sum(_count(data / name / "images.csv") for name in ("lfw", "celebrities"))
     side = SIDE + 2 * MARGIN
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (total, side, side, 3))
-    template = ((TEMPLATE * SIDE + MARGIN) / side).astype(np.float32)
+    template = np.asarray(LANDMARKS / side, np.float32)
     rows: list[tuple[str, str, str, FloatArray]] = []
     for name in ("lfw", "celebrities"):
         for face in read_people(data, name):

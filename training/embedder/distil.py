@@ -1,11 +1,10 @@
 """Trains our embedder: what a teacher says of each face, learnt by dlib's network.
 
-However a face is varied, the student shall say what the teacher said of the face as it is,
-drawn towards what it said of the person's other photos (:func:`towards_people`, the only use
-of names): so it learns not to mind blur, bad light and compression. (To ask the teacher about
-the varied face, and about blends of two faces, costs twice the time and learnt more slowly here.)
+However a face is varied, the student shall say what the teacher said of the face as it is:
+so it learns not to mind blur, bad light and compression. (To ask the teacher about the varied
+face, and about blends of two faces, costs twice the time and learnt more slowly here.)
 
-The loss has three parts:
+The loss has three parts, none of which needs a label:
 
 * the student's vector points where the teacher's does (cosine);
 * among the faces of a batch the student sees the likenesses that the teacher sees
@@ -45,7 +44,6 @@ __all__ = [
     "principal_axes",
     "read_student",
     "solve_head",
-    "towards_people",
     "training_rows",
 ]
 
@@ -67,7 +65,7 @@ class DistilOptions:
         weight_decay: Of AdamW.
     """
 
-    steps: int = 4000
+    steps: int = 2700
     batch: int = 64
     learning_rate: float = 6e-4
     weight_decay: float = 0.05
@@ -97,27 +95,6 @@ def principal_axes(targets: FloatArray, dimension: int) -> FloatArray:
     """
     _, _, axes = np.linalg.svd(targets, full_matrices=False)
     return np.ascontiguousarray(axes[:dimension].T, np.float32)
-
-
-def towards_people(
-    targets: FloatArray, people: npt.NDArray[np.str_], share: float = 0.4
-) -> FloatArray:
-    """Targets drawn towards what the teacher says of the person's photos on average.
-
-    The teacher, too, says more of a photo than who is in it; the mean over several photos
-    says less of that.
-
-    Args:
-        targets: Unit rows, shape (N, D).
-        people: Person of each, shape (N,).
-        share: 0 leaves the targets, 1 makes those of a person all the same.
-
-    Returns:
-        Unit rows, shape (N, D).
-    """
-    means = _means(people, targets)[np.unique(people, return_inverse=True)[1]]
-    drawn = (1 - share) * targets + share * means
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
 @torch.inference_mode()
@@ -231,7 +208,7 @@ def distil(
             },
         )
 
-    anchors = torch.from_numpy(_means(people, targets))
+    anchors = _anchors(people, targets)
     network.train()
     seen: list[list[float]] = []
     saved = time.monotonic()
@@ -291,9 +268,8 @@ def _batches(crops: Image, options: DistilOptions, first: int) -> Iterator[tuple
         yield np.stack([augment(crops[row], rng) for row in chosen]), chosen
 
 
-def _means(people: npt.NDArray[np.str_], targets: FloatArray) -> FloatArray:
-    """Of each person's targets, unit rows, in the order of the people's names."""
+def _anchors(people: npt.NDArray[np.str_], targets: FloatArray) -> torch.Tensor:
     unique, number = np.unique(people, return_inverse=True)
     sums = np.zeros((len(unique), targets.shape[1]), np.float32)
     np.add.at(sums, number, targets)
-    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
+    return functional.normalize(torch.from_numpy(sums))

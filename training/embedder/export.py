@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import openvino as ov
@@ -12,7 +13,7 @@ from torch import nn
 from model_server.analysis import Image
 from model_server.bundle import MANIFEST, write_manifest
 from training.embedder.crops import SIDE, TEMPLATE
-from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
+from training.embedder.network import SERVED, FaceNetwork, to_tensor
 
 __all__ = ["export_embedder", "save_network"]
 
@@ -55,6 +56,7 @@ def export_embedder(
     version: str,
     *,
     flip: bool,
+    scales: Sequence[float] = (1.0,),
     calibration: Image | None = None,
 ) -> None:
     """Writes the bundle; texts that lie in its folder stay.
@@ -64,6 +66,7 @@ def export_embedder(
         destination: Folder of the bundle.
         version: Changes with every training: embeddings of two versions do not compare.
         flip: Whether the server shall average a face and its mirror image.
+        scales: At which it shall look at a face and average.
         calibration: As :func:`save_network` takes it.
     """
     destination.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,8 @@ def export_embedder(
             "dimension": network.embedding.out_features,
             "template": [[round(float(x), 4) for x in point] for point in TEMPLATE],
             "flip": flip,
+            "scales": list(scales),
             "precision": "fp16" if calibration is None else "int8",
-            "preprocessing": PREPROCESSING.to_manifest(),
+            "preprocessing": SERVED.to_manifest(),
         },
     )

@@ -14,8 +14,7 @@ from rich.table import Table
 from model_server.analysis import FloatArray, Image
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
-from training.embedder.augment import centre
-from training.embedder.crops import FaceSet, find_subject, read_people
+from training.embedder.crops import LANDMARKS, FaceSet, find_subject, read_people
 from training.embedder.identification import best_per_person
 
 __all__ = ["CHANGES", "stability"]
@@ -58,7 +57,9 @@ def stability(
     names, person = np.unique(np.array(faces.people), return_inverse=True)
     val = np.unique(person[lfw & (split == "val")])
     enrolled = np.flatnonzero(faces.found & ~np.isin(person, val))
-    gallery = embedder.embed_aligned([centre(faces.crops[row]) for row in enrolled])
+    gallery = embedder.embed_aligned(
+        [embedder.align(faces.crops[row], LANDMARKS) for row in enrolled]
+    )
 
     def best(vector: FloatArray) -> list[int]:
         scores, owners = best_per_person(vector[None] @ gallery.T, person[enrolled])

@@ -12,7 +12,7 @@ import openvino as ov
 
 from model_server.analysis import FloatArray, Image
 from model_server.faces.alignment import similarity_transform, warp
-from training.embedder.crops import MARGIN, SIDE, TEMPLATE, FaceSet
+from training.embedder.crops import LANDMARKS, FaceSet
 
 __all__ = ["DIMENSION", "Reference", "write_targets"]
 
@@ -50,7 +50,7 @@ class Reference:
 
     def align_crop(self, crop: Image) -> Image:
         """The same out of a crop of :mod:`training.embedder.crops`."""
-        return self.align(crop, TEMPLATE * SIDE + MARGIN)
+        return self.align(crop, LANDMARKS)
 
     def embed(self, faces: Image) -> FloatArray:
         """Unit rows, shape (N, 256), of aligned faces, shape (N, 128, 128, 3)."""

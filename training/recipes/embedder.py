@@ -22,7 +22,7 @@ __all__ = ["main"]
 VERSION = "3"
 
 _DIMENSION = 128
-_STEPS = 4000
+_STEPS = 2700
 
 
 def main(

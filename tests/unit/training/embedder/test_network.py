@@ -7,6 +7,7 @@ import torch
 from model_server.bundle import load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.embedder import FaceEmbedder
+from model_server.imaging import preprocess
 from training.embedder.augment import augment, centre
 from training.embedder.crops import MARGIN, SIDE, FaceSet
 from training.embedder.distil import (
@@ -14,12 +15,11 @@ from training.embedder.distil import (
     distil,
     losses,
     principal_axes,
-    towards_people,
     training_rows,
 )
 from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
 from training.embedder.export import export_embedder
-from training.embedder.network import FaceNetwork, to_tensor
+from training.embedder.network import SERVED, FaceNetwork, to_tensor
 
 
 def packed(number):
@@ -111,22 +111,6 @@ def test_nothing_is_lost_with_the_teachers_own_vectors():
     assert all(part > 1e-3 for part in losses(teacher.flip(0), teacher, anchors))
 
 
-def test_targets_are_drawn_towards_the_person():
-    """Photos of one person say more of the same; whoever has one photo keeps its vector."""
-    rng = np.random.default_rng(0)
-    targets = rng.normal(size=(5, 8)).astype(np.float32)
-    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
-    people = np.array(["ann", "bob", "ann", "cai", "ann"])
-    drawn = towards_people(targets, people)
-    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(drawn[[1, 3]], targets[[1, 3]], atol=1e-6)
-    own = [0, 2, 4]
-    before, after = (float((rows[own] @ rows[own].T).mean()) for rows in (targets, drawn))
-    assert after > before + 0.1
-    np.testing.assert_allclose(towards_people(targets, people, 0), targets, atol=1e-6)
-    assert len(np.unique(towards_people(targets, people, 1).round(5), axis=0)) == 3
-
-
 def test_principal_axes_keep_the_likenesses():
     """Vectors of rank 3 lose nothing when they are told by three numbers."""
     rng = np.random.default_rng(0)
@@ -167,5 +151,6 @@ def test_training_export_and_serving(trunk, faces, tmp_path):
     assert (embedder.version, embedder.dimension) == ("embedder-7", 16)
     face = centre(faces.crops[0])
     with torch.inference_mode():
-        ours = torch.nn.functional.normalize(network(to_tensor(face[None])))[0].numpy()
-    assert embedder.embed_aligned([face])[0] @ ours > 0.999
+        served = torch.from_numpy(preprocess(face, SERVED)[None])
+        ours = torch.nn.functional.normalize(network(served))[0].numpy()
+    assert embedder.embed_aligned([face[None]])[0] @ ours > 0.999
