@@ -79,20 +79,29 @@ class Rival(ABC):
         self._rows = self._rows[:0]
 
 
-class FaissBytes(Rival):
-    """HNSW over bytes; the best are compared again in float16."""
+class Faiss(Rival):
+    """An index of FAISS; the best are compared again in float16."""
 
-    name = "FAISS HNSW-SQ8, best in float16"
     package = "faiss"
+    compared_again: ClassVar[int]
+    """How many times as many as are asked for."""
+
+    @abstractmethod
+    def _kind(self) -> str:
+        """For FAISS's index factory, without what compares again."""
+
+    @abstractmethod
+    def _prepare(self, index: Any, *, building: bool) -> None:
+        """Sets how the index links or searches."""
 
     def _build(self) -> None:
         import faiss  # noqa: PLC0415 - slow to load
 
         # Its threads would wait for each other by spinning, which other programs pay for.
         faiss.omp_set_num_threads(1)
-        kind = "HNSW20_SQ8,Refine(SQfp16)"
+        kind = f"{self._kind()},Refine(SQfp16)"
         index = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-        faiss.downcast_index(index.base_index).hnsw.efConstruction = 200
+        self._prepare(faiss.downcast_index(index.base_index), building=True)
         index.train(self._rows[:: max(1, len(self._rows) // _TRAINED_ON)])
         index.add(self._rows)
         faiss.write_index(index, str(self._path))
@@ -102,36 +111,39 @@ class FaissBytes(Rival):
 
         faiss.omp_set_num_threads(1)
         index = faiss.read_index(str(self._path))
-        index.k_factor = 8
-        faiss.downcast_index(index.base_index).hnsw.efSearch = 448
+        index.k_factor = self.compared_again
+        self._prepare(faiss.downcast_index(index.base_index), building=False)
         return lambda query: index.search(query[None], _COUNT)[1][0].tolist()
 
 
-class FaissLists(Rival):
-    """Lists of bytes; the best are compared again in float16. Built in a minute or two."""
+class FaissBytes(Faiss):
+    """HNSW over bytes."""
+
+    name = "FAISS HNSW-SQ8, best in float16"
+    compared_again = 8
+
+    def _kind(self) -> str:
+        return "HNSW20_SQ8"
+
+    def _prepare(self, index: Any, *, building: bool) -> None:
+        if building:
+            index.hnsw.efConstruction = 200
+        else:
+            index.hnsw.efSearch = 448
+
+
+class FaissLists(Faiss):
+    """Lists of bytes, a third of which are searched."""
 
     name = "FAISS IVF-SQ8, best in float16"
-    package = "faiss"
+    compared_again = 4
 
-    def _build(self) -> None:
-        import faiss  # noqa: PLC0415 - slow to load
+    def _kind(self) -> str:
+        return f"IVF{round(len(self._rows) ** 0.5)},SQ8"
 
-        faiss.omp_set_num_threads(1)
-        kind = f"IVF{round(len(self._rows) ** 0.5)},SQ8,Refine(SQfp16)"
-        index = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-        index.train(self._rows[:: max(1, len(self._rows) // _TRAINED_ON)])
-        index.add(self._rows)
-        faiss.write_index(index, str(self._path))
-
-    def open(self) -> Search:
-        import faiss  # noqa: PLC0415 - slow to load
-
-        faiss.omp_set_num_threads(1)
-        index = faiss.read_index(str(self._path))
-        index.k_factor = 4
-        lists = faiss.downcast_index(index.base_index)
-        lists.nprobe = lists.nlist // 3
-        return lambda query: index.search(query[None], _COUNT)[1][0].tolist()
+    def _prepare(self, index: Any, *, building: bool) -> None:
+        if not building:
+            index.nprobe = index.nlist // 3
 
 
 class UsearchBytes(Rival):
