@@ -2,21 +2,25 @@
 
     python -m benchmarks.overload [--seconds 10]
 
-Prints the latency of those admitted, at the limit and at four times the limit, how
-quickly the rest is refused, and how quickly a health check answers meanwhile.
+Callers who are refused come back when they are told to. Prints the latency of those
+admitted, at the limit and at four times the limit, how quickly the rest is refused, and
+how quickly a health check answers meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import grpc
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
 from benchmarks.photos import compose, jpeg
 from benchmarks.serving import ServerProcess
@@ -40,11 +44,12 @@ async def load(address: str, callers: int, seconds: float) -> dict[str, list[flo
                 try:
                     await photos.AnalyzePhoto(request)
                     code = "OK"
+                    delay = 0.0
                 except grpc.aio.AioRpcError as error:
-                    code = error.code().name
+                    code, delay = error.code().name, _retry_delay(error)
                 times[code].append((time.perf_counter() - started) * 1000)
-                if code != "OK":
-                    await asyncio.sleep(0.25)  # a client that honours RetryInfo
+                # Clients that came together shall not all come back together.
+                await asyncio.sleep(delay * random.uniform(0.5, 1.5))
 
         async def prober() -> None:
             while (started := time.perf_counter()) < end:
@@ -54,6 +59,16 @@ async def load(address: str, callers: int, seconds: float) -> dict[str, list[flo
 
         await asyncio.gather(prober(), *(caller() for _ in range(callers)))
     return times
+
+
+def _retry_delay(error: grpc.aio.AioRpcError) -> float:
+    """Seconds after which the server wants to be asked again."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an error is a call, too
+    for detail in status.details if status else ():
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return info.retry_delay.ToTimedelta().total_seconds()
+    raise error
 
 
 def show(name: str, values: list[float]) -> None:

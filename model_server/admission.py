@@ -15,7 +15,7 @@ from model_server.errors import OverloadedError
 
 __all__ = ["Admission", "Slot"]
 
-# Weight of the newest photo in the running mean of the seconds a photo takes.
+# Weight of the newest photo in the running mean of the seconds from admission to answer.
 _SMOOTHING = 0.1
 _FIRST_GUESS_S = 0.2
 
@@ -57,6 +57,21 @@ class Admission:
         """Pieces of work being done or waiting now."""
         return self._in_flight
 
+    @property
+    def full(self) -> bool:
+        """Whether all places are taken."""
+        return self._in_flight >= self._limit
+
+    def refusal(self) -> OverloadedError:
+        """What to tell those for whom there is no place, and when to come again.
+
+        By then whoever is being served now has been served.
+        """
+        return OverloadedError(
+            f"the server is busy with {self._in_flight} photos: try again shortly",
+            retry_after_s=self._mean_s,
+        )
+
     @contextmanager
     def admit(self) -> Iterator[Slot]:
         """Takes a place for as long as the block runs.
@@ -65,11 +80,8 @@ class Admission:
             OverloadedError: All places are taken; says when to come again.
         """
         with self._lock:
-            if self._in_flight >= self._limit:
-                raise OverloadedError(
-                    f"the server is busy with {self._in_flight} photos: try again shortly",
-                    retry_after_s=self._mean_s,
-                )
+            if self.full:
+                raise self.refusal()
             self._in_flight += 1
         slot = Slot()
         try:
@@ -78,5 +90,5 @@ class Admission:
             with self._lock:
                 self._in_flight -= 1
                 if slot.began is not None:
-                    took = time.perf_counter() - slot.began
+                    took = time.perf_counter() - slot.admitted
                     self._mean_s += _SMOOTHING * (took - self._mean_s)

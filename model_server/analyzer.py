@@ -26,6 +26,7 @@ from model_server.faces.alignment import align_portrait, crop_face
 from model_server.faces.quality import face_quality
 from model_server.faces.together import choose_faces, weighted_mean
 from model_server.imaging import DecodedPhoto, ImageLimits, decode, encode_jpeg
+from model_server.priority import compute_politely
 from model_server.protocols import Gallery, Models
 from model_server.stopwatch import Stopwatch
 
@@ -81,7 +82,9 @@ class Analyzer:
         self._models = models
         self._gallery = gallery
         self._limits = limits or ImageLimits()
-        self._side = ThreadPoolExecutor(threads, thread_name_prefix="caption")
+        self._side = ThreadPoolExecutor(
+            threads, thread_name_prefix="caption", initializer=compute_politely
+        )
 
     @property
     def models(self) -> Models:

@@ -16,6 +16,7 @@ from model_server.models import close_models, load_models, warm_up
 from model_server.one_thread import keep_to_one_thread
 from model_server.portraits.assembly import build_portraits
 from model_server.portraits.chain import PortraitChain
+from model_server.priority import compute_politely
 from model_server.protocols import Models
 from model_server.services.celebrity import CelebrityService
 from model_server.services.photo import PhotoService
@@ -43,11 +44,13 @@ class Backend:
         self._portraits: Deferred[PortraitChain] = Deferred()
         # More threads than cores: while one waits for a shared step of the decoder, or
         # for Python, another keeps the core busy.
-        self.executor = ThreadPoolExecutor(2 * settings.threads, thread_name_prefix="photo")
-        admission = Admission(settings.max_in_flight)
-        metrics.watch_in_flight(lambda: admission.in_flight)
+        self.executor = ThreadPoolExecutor(
+            2 * settings.threads, thread_name_prefix="photo", initializer=compute_politely
+        )
+        self.admission = Admission(settings.max_in_flight)
+        metrics.watch_in_flight(lambda: self.admission.in_flight)
         self.photo = PhotoService(
-            self._analyzer.proxy, self._gallery.proxy, self.executor, admission, metrics
+            self._analyzer.proxy, self._gallery.proxy, self.executor, self.admission, metrics
         )
         self.celebrity = CelebrityService(
             self._gallery.proxy, self._analyzer.proxy, self._portraits.proxy

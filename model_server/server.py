@@ -13,6 +13,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc, photo_pb2, photo_pb2_grpc
+from model_server.admission import Admission
+from model_server.interceptors.admission import TurnAway
 from model_server.interceptors.auth import BearerAuth
 from model_server.interceptors.errors import translate_errors
 from model_server.interceptors.observability import CallObserver
@@ -58,6 +60,11 @@ class ServiceSet(Protocol):
         """Manages the gallery."""
         ...
 
+    @property
+    def admission(self) -> Admission:
+        """Says how many photos may wait."""
+        ...
+
 
 class LookalikeServer:
     """The server: first alive, then ready, at last draining.
@@ -84,6 +91,7 @@ class LookalikeServer:
                         [token.get_secret_value() for token in settings.admin_tokens],
                     )
                 ),
+                TurnAway(PHOTO_SERVICE, services.admission),
             ],
             options=_OPTIONS,
         )

@@ -26,6 +26,7 @@ from model_server.captioning.vocabulary import Vocabulary
 from model_server.engines import Engine, Session
 from model_server.errors import BundleError, NotReadyError
 from model_server.imaging import Preprocessing, preprocess
+from model_server.priority import compute_politely
 
 __all__ = ["BatchDecoder", "Captioner", "encode_images", "load_decoding", "with_articles"]
 
@@ -120,6 +121,7 @@ class BatchDecoder:
         self._thread.join()
 
     def _work(self) -> None:
+        compute_politely()
         running: dict[BeamSearch, Future[Hypothesis]] = {}
         closing = False
         while not closing or running:

@@ -66,7 +66,7 @@ async def serving(settings, analyzer, threads=None):
     executor = ThreadPoolExecutor(threads or settings.max_in_flight)
     admission = Admission(settings.max_in_flight)
     photo = PhotoService(analyzer, SimpleNamespace(), executor, admission, Metrics())
-    services = SimpleNamespace(photo=photo, celebrity=ScriptedCelebrities())
+    services = SimpleNamespace(photo=photo, celebrity=ScriptedCelebrities(), admission=admission)
     server = LookalikeServer(settings, services, Metrics())
     port = await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc, photo_pb2_grpc
+from model_server.admission import Admission
 from model_server.analyzer import Enrolment
 from model_server.errors import SeveralFacesError
 from model_server.metrics import Metrics
@@ -50,6 +51,7 @@ async def stub(tmp_path):
     services = SimpleNamespace(
         photo=photo_pb2_grpc.PhotoServiceServicer(),
         celebrity=CelebrityService(gallery, Enroller(), Portraits()),
+        admission=Admission(1),
     )
     settings = ServerSettings(_env_file=None, port=0, drain_s=1.0)
     server = LookalikeServer(settings, services, Metrics())

@@ -144,6 +144,32 @@ async def test_overload_is_refused_with_advice_and_health_still_answers(running)
     assert [(await call).caption.text for call in slow] == ["caption of slow"] * 2
 
 
+async def test_a_busy_server_does_not_wait_for_the_photo(running):
+    """Who is refused is told so before the photo has come; others are let in."""
+    slow = [asyncio.ensure_future(running.photo.AnalyzePhoto(analyze(b"slow"))) for _ in range(2)]
+    for _ in slow:
+        await asyncio.to_thread(running.analyzer.began.acquire, timeout=5)
+    never_sent = asyncio.Event()
+
+    async def photo():
+        await never_sent.wait()
+        yield analyze(b"late")
+
+    analyze_photo = running.channel.stream_unary(
+        f"/{PHOTO_SERVICE}/AnalyzePhoto",
+        request_serializer=photo_pb2.AnalyzePhotoRequest.SerializeToString,
+        response_deserializer=photo_pb2.AnalyzePhotoResponse.FromString,
+    )
+    error = await asyncio.wait_for(failure(analyze_photo(photo())), 3)
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details(error)[error_details_pb2.ErrorInfo].reason == "OVERLOADED"
+    running.analyzer.gate.set()
+    await asyncio.gather(*slow)
+    let_in = asyncio.ensure_future(analyze_photo(photo()))
+    never_sent.set()
+    assert (await let_in).caption.text == "caption of late"
+
+
 async def test_a_client_that_vanishes_costs_no_more_work(running):
     """Once the caller is gone, work is given up and its place is free again."""
     calls = [running.photo.AnalyzePhoto(analyze(b"slow")) for _ in range(2)]

@@ -26,7 +26,7 @@ def test_places_are_given_back_even_after_failures():
 
 
 def test_advice_follows_the_work():
-    """The longer photos take, the later one is told to come again."""
+    """The longer photos take, their wait included, the later one is told to come again."""
     admission = Admission(1)
 
     def advice():
@@ -37,5 +37,5 @@ def test_advice_follows_the_work():
     before = advice()
     with admission.admit() as slot:
         slot.begin()
-        slot.began -= 10.0
+        slot.admitted -= 10.0
     assert advice() > before + 0.5

@@ -11,7 +11,7 @@ from PIL import ImageFilter
 from model_server.analysis import Image
 from training.embedder.crops import MARGIN, SIDE
 
-__all__ = ["augment", "centre"]
+__all__ = ["augment", "blends", "centre"]
 
 _MAX_TURN = np.deg2rad(5)
 
@@ -41,23 +41,54 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     if worn < 0.12:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.0)))
     elif worn < 0.27:
-        side = int(rng.integers(40, 110))
-        small = picture.resize((side, side), PillowImage.Resampling.BILINEAR, reducing_gap=2)
-        picture = small.resize((SIDE, SIDE), PillowImage.Resampling.BILINEAR)
-    if rng.random() < 0.2:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=int(rng.integers(15, 60)))
-        picture = PillowImage.open(stream)
+        picture = _enlarged(_shrunk(picture, int(rng.integers(40, 110))))
+    if rng.random() < 0.6:
+        picture = PillowImage.fromarray(_lit(np.asarray(picture), rng))
+    if rng.random() < 0.35:
+        picture = _compressed(picture, rng)
     if rng.random() < 0.07:
         picture = picture.convert("L").convert("RGB")
-    if rng.random() < 0.6:
-        return _lit(np.asarray(picture), rng)
     return np.asarray(picture)
+
+
+def _shrunk(picture: PillowImage.Image, side: int) -> PillowImage.Image:
+    return picture.resize((side, side), PillowImage.Resampling.BILINEAR, reducing_gap=2)
+
+
+def _enlarged(picture: PillowImage.Image) -> PillowImage.Image:
+    return picture.resize((SIDE, SIDE), PillowImage.Resampling.BILINEAR)
+
+
+def _compressed(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:
+    """As JPEG would have left it in its photo, where most faces are smaller than the crop."""
+    stream = io.BytesIO()
+    small = _shrunk(picture, int(rng.integers(75, SIDE + 1)))
+    small.save(stream, "JPEG", quality=int(rng.integers(15, 70)))
+    return _enlarged(PillowImage.open(stream))
+
+
+def blends(crops: Image, rng: np.random.Generator) -> Image:
+    """Faces of nobody: each of the faces laid half over another one, chosen at random.
+
+    They lie between the people of a data set, where its photos say nothing.
+
+    Args:
+        crops: Aligned faces, shape (N, height, width, 3).
+        rng: Chooses.
+
+    Returns:
+        The same shape.
+    """
+    result = np.empty_like(crops)
+    for row, other in enumerate(rng.permutation(len(crops))):
+        # The mean of two bytes, without leaving bytes.
+        result[row] = (crops[row] >> 1) + (crops[other] >> 1) + (crops[row] & crops[other] & 1)
+    return result
 
 
 def _moved(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.Image:
     turn = float(np.clip(rng.normal(0, 0.03), -_MAX_TURN, _MAX_TURN))
-    scale = float(np.clip(rng.normal(1, 0.03), 0.92, 1.08))
+    scale = float(np.clip(rng.normal(1, 0.05), 0.88, 1.12))
     shift = rng.normal(0, 2.0, 2).clip(-5, 5)
     cosine, sine = np.cos(turn) * scale, np.sin(turn) * scale
     middle, half = MARGIN + SIDE / 2, SIDE / 2
@@ -78,7 +109,8 @@ def _moved(picture: PillowImage.Image, rng: np.random.Generator) -> PillowImage.
 
 def _lit(image: Image, rng: np.random.Generator) -> Image:
     levels = np.arange(256) / 255
-    gamma, gain, lift = rng.uniform(0.6, 1.6), rng.uniform(0.7, 1.2), rng.uniform(-0.1, 0.1)
+    gamma, lift = rng.uniform(0.6, 1.6), rng.uniform(-0.1, 0.1)
+    gain = np.exp(rng.uniform(np.log(0.55), np.log(1.55)))
     table = levels**gamma * gain + lift
     tint = rng.normal(1, 0.05, 3)
     tables = np.clip(table[:, None] * tint * 255, 0, 255).astype(np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,16 +22,18 @@ from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
 from training.checkpoint import load_model
-from training.embedder.augment import centre
+from training.embedder.augment import blends, centre
 from training.embedder.convert_detector import convert_detector
 from training.embedder.convert_dlib import agreement, convert, dlib_file
 from training.embedder.crops import LANDMARKS, FaceSet, write_crops
 from training.embedder.distil import (
+    BLEND,
     DistilOptions,
     distil,
     principal_axes,
     read_student,
     training_rows,
+    turned,
 )
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
@@ -39,6 +41,7 @@ from training.embedder.identification import identification
 from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
 from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
+from training.embedder.shipped import read_shipped
 from training.embedder.stability import stability
 from training.embedder.teacher import Reference, write_targets
 from training.embedder.two_in_one import encode_portraits, linear_head
@@ -54,6 +57,8 @@ Teacher = Annotated[Path, typer.Option(help="face-reidentification-retail-0095.o
 Bundle = Annotated[Path, typer.Option(help="An embedder bundle.")]
 
 EMBEDDER = BUNDLES / "embedder"
+
+STEADY = DistilOptions(steps=4000, learning_rate=2e-4, solve_head=False)
 
 SCALES = (0.93, 1.0, 1.07)
 """A little smaller and larger: what landmarks and compression add to a vector differs
@@ -109,6 +114,51 @@ def train(
         run=run,
         options=DistilOptions(steps=steps),
     )
+
+
+@app.command()
+def steady(
+    folder: Folder,
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on.")],
+    *,
+    bundle: Bundle = EMBEDDER,
+    steps: int = STEADY.steps,
+    threads: int = 2,
+) -> None:
+    """Trains a bundle's network to say at one look, and of a worn photo, what the bundle says.
+
+    Needs crops and targets. The bundle looks several times and averages; it is asked about
+    the faces as they are and about blends of two, and the teacher about the faces.
+    """
+    torch.set_num_threads(threads)
+    faces = FaceSet.load(folder)
+    rows = training_rows(faces)
+    crops = np.asarray(faces.crops[rows])
+    crops = np.concatenate([crops, blends(crops, np.random.default_rng(0))])
+    wanted = _kept(run / "targets.npy", lambda: _embed(_embedder(bundle), crops))
+    wanted[: len(rows)] += turned(_targets(folder)[rows], wanted[: len(rows)])
+    people = [*np.array(faces.people)[rows].tolist(), *[BLEND] * len(rows)]
+    distil(
+        read_shipped(bundle / "network.xml"),
+        crops,
+        np.array(people),
+        _unit(wanted),
+        run=run,
+        options=replace(STEADY, steps=steps),
+    )
+
+
+def _kept(file: Path, make: Callable[[], FloatArray]) -> FloatArray:
+    """What the file holds, made first where there is none."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, make())
+    return np.asarray(np.load(file), np.float32)
+
+
+def _embed(embedder: FaceEmbedder, crops: Image) -> FloatArray:
+    aligned = (embedder.align(crop, LANDMARKS) for crop in crops)
+    return np.concatenate([embedder.embed_aligned([views]) for views in aligned])
 
 
 def _targets(folder: Path) -> FloatArray:

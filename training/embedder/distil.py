@@ -38,6 +38,7 @@ from training.embedder.network import FaceNetwork, to_tensor
 from training.runtime import to_channels_last
 
 __all__ = [
+    "BLEND",
     "DistilOptions",
     "distil",
     "losses",
@@ -45,9 +46,13 @@ __all__ = [
     "read_student",
     "solve_head",
     "training_rows",
+    "turned",
 ]
 
 log = logging.getLogger(__name__)
+
+BLEND = ""
+"""Stands for the person of a face that is nobody's; hesitation is between people."""
 
 _SHARPNESS = 16.0
 """Of the softmax over people; cosines between strangers spread by about 0.1."""
@@ -63,12 +68,15 @@ class DistilOptions:
         batch: Faces a step.
         learning_rate: Of the trunk, at its peak; the head's is two fifths of it.
         weight_decay: Of AdamW.
+        solve_head: Whether to begin with the head that fits the targets best, rather than
+            with the network's own.
     """
 
     steps: int = 2700
     batch: int = 64
     learning_rate: float = 6e-4
     weight_decay: float = 0.05
+    solve_head: bool = True
 
 
 def training_rows(faces: FaceSet) -> npt.NDArray[np.int64]:
@@ -95,6 +103,23 @@ def principal_axes(targets: FloatArray, dimension: int) -> FloatArray:
     """
     _, _, axes = np.linalg.svd(targets, full_matrices=False)
     return np.ascontiguousarray(axes[:dimension].T, np.float32)
+
+
+def turned(vectors: FloatArray, towards: FloatArray) -> FloatArray:
+    """Vectors in the space of others: cosines stay, as far as fewer numbers can hold them.
+
+    The orthogonal Procrustes problem (Schönemann, 1966).
+
+    Args:
+        vectors: Unit rows, shape (N, D).
+        towards: What is said of the same faces in the other space, shape (N, d), d <= D.
+
+    Returns:
+        Unit rows, shape (N, d).
+    """
+    left, _, right = np.linalg.svd(vectors.T @ towards, full_matrices=False)
+    rows = vectors @ (left @ right)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 @torch.inference_mode()
@@ -185,9 +210,9 @@ def distil(
     optimizer = _optimizer(network, options)
     checkpoint = run / "last.pt"
     content = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
-    if content is None:
+    if content is None and options.solve_head:
         solve_head(network, crops, targets)
-    else:
+    if content is not None:
         network.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
     average = MovingAverage(network, 0.995)
@@ -269,6 +294,7 @@ def _batches(crops: Image, options: DistilOptions, first: int) -> Iterator[tuple
 
 
 def _anchors(people: npt.NDArray[np.str_], targets: FloatArray) -> torch.Tensor:
+    people, targets = people[people != BLEND], targets[people != BLEND]
     unique, number = np.unique(people, return_inverse=True)
     sums = np.zeros((len(unique), targets.shape[1]), np.float32)
     np.add.at(sums, number, targets)

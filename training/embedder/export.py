@@ -13,7 +13,7 @@ from torch import nn
 from model_server.analysis import Image
 from model_server.bundle import MANIFEST, write_manifest
 from training.embedder.crops import SIDE, TEMPLATE
-from training.embedder.network import SERVED, FaceNetwork, to_tensor
+from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
 
 __all__ = ["export_embedder", "save_network"]
 
@@ -85,6 +85,6 @@ def export_embedder(
             "flip": flip,
             "scales": list(scales),
             "precision": "fp16" if calibration is None else "int8",
-            "preprocessing": SERVED.to_manifest(),
+            "preprocessing": PREPROCESSING.to_manifest(),
         },
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import nn
@@ -14,13 +12,10 @@ from model_server.imaging import Preprocessing, preprocess
 from training.embedder.crops import SIDE
 from training.embedder.dlib_network import MEAN_RGB, DlibResNet
 
-__all__ = ["PREPROCESSING", "SERVED", "FaceNetwork", "to_tensor"]
+__all__ = ["PREPROCESSING", "FaceNetwork", "to_tensor"]
 
-PREPROCESSING = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0))
-"""As dlib takes its faces. Training varies the light."""
-
-SERVED = replace(PREPROCESSING, tone="adapted")
-"""The light is divided out as well: what the network learnt to bear, it need not."""
+PREPROCESSING = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0), tone="adapted")
+"""As dlib takes its faces, with the light divided out."""
 
 _BLOCKS = 13
 """dlib's last block is left out; the head sees all cells of its input, 256 x 4 x 4."""
