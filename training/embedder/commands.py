@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from model_server.analysis import FloatArray, Image
 from model_server.bundle import BUNDLES, load_bundle
@@ -38,13 +36,12 @@ from training.embedder.distil import (
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
 from training.embedder.identification import identification
-from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
 from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
 from training.embedder.shipped import read_shipped
-from training.embedder.stability import stability
 from training.embedder.teacher import Reference, write_targets
 from training.embedder.two_in_one import encode_portraits, linear_head
+from training.embedder.verification import PairTests
 
 __all__ = ["app"]
 
@@ -226,7 +223,7 @@ def pairs(
 ) -> None:
     """Verification on LFW's pairs: accuracy and true accepts, overall and for val people."""
     faces = FaceSet.load(folder)
-    tests = _Tests.read(data, faces)
+    tests = PairTests.read(data, faces)
     table = tests.table()
 
     def add(name: str, embed: Callable[[Image], FloatArray], dimension: int) -> None:
@@ -265,70 +262,10 @@ def two_in_one(
     learn = training_rows(faces)
     learn = learn[features[learn].any(1)]
     vectors = linear_head(features, _targets(folder), learn)
-    tests = _Tests.read(data, faces)
+    tests = PairTests.read(data, faces)
     table = tests.table()
     table.add_row("face captioner's encoder", *tests.figures(vectors), "")
     console.print(table)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tests:
-    """Pairs to verify: LFW's list, those of it whose people no training saw, all of val people."""
-
-    listed: Pairs
-    unseen: Pairs
-    every: Pairs
-
-    @classmethod
-    def read(cls, data: Path, faces: FaceSet) -> _Tests:
-        listed = read_pairs(data / "lfw" / "pairs.csv", _index(faces))
-        val = np.array([split == "val" for split in faces.splits]) & faces.found
-        unseen = listed.where(val[listed.first] & val[listed.second])
-        return cls(listed, unseen, all_pairs(faces.people, np.flatnonzero(val)))
-
-    @property
-    def used(self) -> npt.NDArray[np.int64]:
-        """Rows of the faces that are in some pair."""
-        return np.unique(
-            np.concatenate(
-                [side for p in (self.listed, self.every) for side in (p.first, p.second)]
-            )
-        )
-
-    def table(self) -> Table:
-        """Empty, with its columns."""
-        table = Table(
-            title=f"LFW: {len(self.listed.same)} pairs; {len(self.unseen.same)} of val people; all "
-            f"{len(self.every.same)} pairs of val people's photos"
-        )
-        for column in ("embedder", "accuracy %", "TAR@1%", "TAR@0.1%", "val accuracy %"):
-            table.add_column(column)
-        for column in ("all val TAR@1%", "TAR@0.1%", "TAR@0.01%", "ms a face"):
-            table.add_column(column)
-        return table
-
-    def figures(self, vectors: FloatArray) -> list[str]:
-        """A row of the table, of unit rows for all faces."""
-        overall, val = (
-            verification(part.scores(vectors), part) for part in (self.listed, self.unseen)
-        )
-        scores = self.every.scores(vectors)
-        rates = [true_accept_rate(scores, self.every.same, rate) for rate in (1e-2, 1e-3, 1e-4)]
-        return [
-            f"{overall.accuracy * 100:.2f} ± {overall.deviation * 100:.2f}",
-            f"{overall.tar_1e2 * 100:.2f}",
-            f"{overall.tar_1e3 * 100:.2f}",
-            f"{val.accuracy * 100:.2f}",
-            *(f"{rate * 100:.2f}" for rate in rates),
-        ]
-
-
-def _index(faces: FaceSet) -> dict[str, int]:
-    return {
-        name.rsplit("/", 1)[1]: row
-        for row, name in enumerate(faces.names)
-        if faces.found[row] and name.startswith("lfw/")
-    }
 
 
 @app.command()
@@ -340,12 +277,6 @@ def identify(folder: Folder, bundle: Bundle = EMBEDDER) -> None:
     for row in np.flatnonzero(faces.found):
         vectors[row] = embedder.embed_aligned([embedder.align(faces.crops[row], LANDMARKS)])[0]
     console.print(identification(faces, vectors))
-
-
-@app.command(name="stability")
-def stable(data: Data, folder: Folder, bundle: Bundle = EMBEDDER, people: int = 200) -> None:
-    """How often a changed photo of the same person finds the same celebrity."""
-    console.print(stability(data, FaceSet.load(folder), _detector(), _embedder(bundle), people))
 
 
 @app.command()

@@ -99,6 +99,13 @@ probabilities it would be {match_calibration_chance:g} on average.
 
 """
 
+_STABILITY = """
+Stability: {stability_people:g} val people who count as not enrolled, each counted once. Another
+photo: {another_photo_photos:g} photos of {another_photo_people:g} of them; "by photo" counts each
+photo, and {another_photo_most_of_one:g} are of one man. The mean is of all rows but that.
+
+"""
+
 _RELIABILITY_COLUMNS = (
     ("said, from", "low", "{:.2f}"),
     ("to", "high", "{:.2f}"),
@@ -155,7 +162,8 @@ def write_card(path: Path, measured: Evaluation, about: Mapping[str, object]) ->
 
 
 def _stability(figures: MatcherFigures) -> str:
-    changes = [key.removeprefix("same_best_") for key in figures if key.startswith("same_best_")]
+    prefix = "same_best_"
+    changes = [key.removeprefix(prefix) for key in figures if key.startswith(prefix)]
     if not changes:
         return ""
     head = ("changed by", "same best celebrity", "one of the best three shared")
@@ -167,8 +175,7 @@ def _stability(figures: MatcherFigures) -> str:
         )
         for change in changes
     ]
-    count = figures["stability_people"]
-    return f"\nStability: {count:g} val people who count as not enrolled.\n\n" + _table(head, lines)
+    return _STABILITY.format(**figures) + _table(head, lines)
 
 
 def _group(name: str, lines: Sequence[Line]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageEnhance, ImageOps
 
@@ -19,9 +21,12 @@ from training.gallery.seed import enrol, general_hubness, seed_rows
 
 __all__ = ["stability"]
 
+_ANOTHER = "another_photo"
+
 _PEOPLE = 200
 
 Picture = PillowImage.Image
+Shares = npt.NDArray[np.float64]
 
 
 def _crop(picture: Picture) -> Picture:
@@ -49,7 +54,7 @@ def stability(data: Path, table: FaceTable, models: FaceModels) -> MatcherFigure
     """Shares of val people who keep their best celebrity, or one of their best three.
 
     The first photo of each of 200 val people is compared with its changed versions, and
-    with another photo of the person where there is one. The person's own celebrity is
+    with the other photos of the person where there are any. The person's own celebrity is
     left out, as if the person were not in the gallery.
     """
     enrolled = enrol(table, seed_rows(table))
@@ -69,30 +74,66 @@ def stability(data: Path, table: FaceTable, models: FaceModels) -> MatcherFigure
             strict=True,
         )
     )
-    same: dict[str, list[bool]] = {}
-    shared: dict[str, list[bool]] = {}
+    agreements = {change: _Agreement() for change in (*CHANGES, _ANOTHER)}
     for change, name, person, vector in _changed(data, table, models, set(base)):
-        three = best_three(vector[None], [person])[0]
-        same.setdefault(change, []).append(three[0] == base[name][0])
-        shared.setdefault(change, []).append(bool(set(three) & set(base[name])))
-    for row in val[np.setdiff1d(np.arange(len(val)), first)].tolist():
+        agreements[change].add(person, best_three(vector[None], [person])[0], base[name])
+    first_of = dict(zip(table.people[base_rows].tolist(), base.values(), strict=True))
+    for row in np.setdiff1d(val, val[first]).tolist():
         person = str(table.people[row])
-        own = base_rows[table.people[base_rows] == person]
-        if not len(own):
-            continue
-        three = best_three(table.vectors[row][None], [person])[0]
-        name = str(table.names[own[0]])
-        same.setdefault("another_photo", []).append(three[0] == base[name][0])
-        shared.setdefault("another_photo", []).append(bool(set(three) & set(base[name])))
-    figures: MatcherFigures = {"stability_people": len(base_rows)}
-    for change, hits in same.items():
-        figures[f"same_best_{change}"] = round(float(np.mean(hits)), 4)
-        figures[f"share_one_of_three_{change}"] = round(float(np.mean(shared[change])), 4)
-    figures["same_best_mean"] = round(float(np.mean([np.mean(hits) for hits in same.values()])), 4)
-    figures["share_one_of_three_mean"] = round(
-        float(np.mean([np.mean(hits) for hits in shared.values()])), 4
-    )
-    return figures
+        if person in first_of:
+            three = best_three(table.vectors[row][None], [person])[0]
+            agreements[_ANOTHER].add(person, three, first_of[person])
+    return {"stability_people": len(base_rows), **_figures(agreements)}
+
+
+class _Agreement:
+    """How often two answers agree, person by person.
+
+    Attributes:
+        answers: For each comparison of a person, whether both have the same best celebrity,
+            and whether one is among the best three of both.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[tuple[bool, bool]]] = {}
+
+    def add(self, person: str, three: list[str], others: list[str]) -> None:
+        """Compares the best three of two photos of a person."""
+        answer = three[0] == others[0], not set(three).isdisjoint(others)
+        self.answers.setdefault(person, []).append(answer)
+
+    def by_person(self) -> Shares:
+        """The two shares, each person counted once; shape (2,)."""
+        people = [np.mean(answers, axis=0) for answers in self.answers.values()]
+        return np.asarray(np.mean(people, axis=0), np.float64)
+
+    def by_photo(self) -> Shares:
+        """The two shares, each comparison counted once; shape (2,)."""
+        every = list(chain.from_iterable(self.answers.values()))
+        return np.asarray(np.mean(every, axis=0), np.float64)
+
+
+def _figures(agreements: Mapping[str, _Agreement]) -> MatcherFigures:
+    figures: MatcherFigures = {}
+
+    def add(name: str, shares: Shares) -> None:
+        figures[f"same_best_{name}"], figures[f"share_one_of_three_{name}"] = shares.round(
+            4
+        ).tolist()
+
+    # Somebody with a hundred photos must not outweigh a hundred people.
+    shares = {change: agreement.by_person() for change, agreement in agreements.items()}
+    for change, both in shares.items():
+        add(change, both)
+    add("mean", np.mean(list(shares.values()), axis=0))
+    another = agreements[_ANOTHER]
+    add(f"{_ANOTHER}_by_photo", another.by_photo())
+    photos = [len(answers) for answers in another.answers.values()]
+    return figures | {
+        "another_photo_people": len(photos),
+        "another_photo_photos": sum(photos),
+        "another_photo_most_of_one": max(photos),
+    }
 
 
 def _changed(

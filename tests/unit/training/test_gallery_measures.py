@@ -19,6 +19,7 @@ from training.gallery.probes import Probes, index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
+from training.gallery.stability import _Agreement
 from training.gallery.together import together
 
 
@@ -60,6 +61,18 @@ def test_the_calibration_error_is_zero_where_it_should_be():
     assert calibration_error(np.full(20, 0.9), same, even) == pytest.approx(0.4)
     [one] = reliability(np.full(20, 0.9), same, np.where(same, 3.0, 1.0))
     assert (one.count, one.said, one.true) == (20, pytest.approx(0.9), pytest.approx(0.75))
+
+
+def test_the_much_photographed_do_not_decide_what_is_steady():
+    """A person's photos count together as much as another's single one."""
+    agreement = _Agreement()
+    agreement.add("one", ["a", "b", "c"], ["a", "x", "y"])
+    for _ in range(9):
+        agreement.add("other", ["a", "b", "c"], ["c", "x", "y"])
+    assert agreement.by_person().tolist() == [0.5, 1.0]
+    assert agreement.by_photo().tolist() == [0.1, 1.0]
+    agreement.add("third", ["a", "b", "c"], ["x", "y", "z"])
+    assert agreement.by_person() == pytest.approx([1 / 3, 2 / 3])
 
 
 def test_few_answers_show_an_error_by_chance():
