@@ -8,18 +8,21 @@ from model_server.bundle import load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.embedder import FaceEmbedder
 from model_server.imaging import preprocess
-from training.embedder.augment import augment, centre
+from training.embedder.augment import augment, blends, centre
 from training.embedder.crops import MARGIN, SIDE, FaceSet
 from training.embedder.distil import (
+    BLEND,
     DistilOptions,
     distil,
     losses,
     principal_axes,
     training_rows,
+    turned,
 )
 from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
 from training.embedder.export import export_embedder
-from training.embedder.network import SERVED, FaceNetwork, to_tensor
+from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
+from training.embedder.shipped import read_shipped
 
 
 def packed(number):
@@ -100,6 +103,30 @@ def test_variations_are_of_the_same_size_and_differ(faces):
     assert all(np.abs(face.astype(int) - centre(crop)).mean() > 1 for face in varied)
 
 
+def test_blends_are_half_of_one_face_and_half_of_another(faces):
+    """Each blend is the mean of its face and some other one, rounded down."""
+    crops = faces.crops[:8]
+    mixed = blends(crops, np.random.default_rng(0))
+    assert mixed.dtype == np.uint8
+    means = (crops[:, None].astype(int) + crops[None]) // 2
+    partners = [np.flatnonzero((means[row] == mixed[row]).all((1, 2, 3))) for row in range(8)]
+    assert sorted(int(found[0]) for found in partners) == list(range(8))
+
+
+def test_vectors_of_another_space_are_turned_without_changing_likenesses():
+    """A rotation is found again; where numbers are lost, the ones that matter stay."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(50, 6)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32)
+    np.testing.assert_allclose(turned(vectors, vectors @ rotation), vectors @ rotation, atol=1e-5)
+    flat = np.concatenate([vectors[:, :3], np.zeros((50, 3), np.float32)], axis=1)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    fewer = turned(flat, (flat @ rotation)[:, :4])
+    assert fewer.shape == (50, 4)
+    np.testing.assert_allclose(np.linalg.norm(fewer, axis=1), 1, atol=1e-5)
+
+
 def test_nothing_is_lost_with_the_teachers_own_vectors():
     """All three parts are zero where student and teacher agree, and positive where not."""
     torch.manual_seed(0)
@@ -151,6 +178,41 @@ def test_training_export_and_serving(trunk, faces, tmp_path):
     assert (embedder.version, embedder.dimension) == ("embedder-7", 16)
     face = centre(faces.crops[0])
     with torch.inference_mode():
-        served = torch.from_numpy(preprocess(face, SERVED)[None])
+        served = torch.from_numpy(preprocess(face, PREPROCESSING)[None])
         ours = torch.nn.functional.normalize(network(served))[0].numpy()
     assert embedder.embed_aligned([face[None]])[0] @ ours > 0.999
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_a_bundle_can_be_trained_further(trunk, faces, tmp_path, calibrated):
+    """What is read back says what the served network says, and training goes on from there."""
+    torch.manual_seed(0)
+    network = FaceNetwork(trunk, 16)
+    rows = training_rows(faces)
+    crops, people = faces.crops[rows], np.array(faces.people)[rows]
+    images = np.stack([centre(crop) for crop in crops])
+    with torch.inference_mode():
+        features = network.features(to_tensor(images))
+        network.mean.copy_(features.mean(0))
+        network.deviation.copy_(features.std(0).clamp(min=0.02))
+    calibration = images if calibrated else None
+    export_embedder(network, tmp_path / "bundle", "7", flip=False, calibration=calibration)
+    again = read_shipped(tmp_path / "bundle" / "network.xml")
+    with torch.inference_mode():
+        before, after = (
+            torch.nn.functional.normalize(one(to_tensor(images))) for one in (network, again)
+        )
+    assert (before * after).sum(1).min() > (0.95 if calibrated else 0.9999)
+    options = DistilOptions(steps=1, batch=4, learning_rate=0.0, solve_head=False)
+    mixed = np.array([*people, *[BLEND] * len(people)])
+    distil(
+        again,
+        np.concatenate([crops, blends(crops, np.random.default_rng(0))]),
+        mixed,
+        np.concatenate([before.numpy()] * 2),
+        run=tmp_path / "run",
+        options=options,
+    )
+    with torch.inference_mode():
+        same = torch.nn.functional.normalize(again.eval()(to_tensor(images)))
+    torch.testing.assert_close(same, after)
