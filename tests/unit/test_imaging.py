@@ -261,6 +261,19 @@ def test_adapted_tones():
     np.testing.assert_array_equal(preprocess(face, Preprocessing(60, 60))[0], face[:, :, 0])
 
 
+def test_smoothing_takes_what_is_finer_than_a_face():
+    """Noise of single pixels all but goes, a slope stays; without it nothing changes."""
+    slope = np.tile(np.arange(40, 160, 2, dtype=np.uint8)[None, :, None], (60, 1, 3))
+    noise = np.random.default_rng(0).integers(-20, 21, slope.shape)
+    noisy = (slope + noise).astype(np.uint8)
+    smooth = preprocess(noisy, Preprocessing(60, 60, smoothing=1.2))
+    rest = (smooth - slope.transpose(2, 0, 1))[:, 5:-5, 5:-5]
+    assert np.abs(rest).mean() < np.abs(noise).mean() / 3
+    np.testing.assert_array_equal(
+        preprocess(noisy, Preprocessing(60, 60)), noisy.transpose(2, 0, 1)
+    )
+
+
 def test_the_tone_of_a_black_picture():
     """Noise in the dark stays dark instead of becoming a face."""
     assert adapt_tone(np.ones((20, 20, 3), np.uint8)).max() < 30
@@ -268,13 +281,21 @@ def test_the_tone_of_a_black_picture():
 
 def test_preprocessing_travels_in_the_manifest():
     """What a bundle stores is what is read back."""
-    spec = Preprocessing(260, 260, "RGB", (127, 127, 127), (128, 128, 128), "adapted")
+    spec = Preprocessing(260, 260, "RGB", (127, 127, 127), (128, 128, 128), "adapted", 1.2)
     assert Preprocessing.from_manifest(spec.to_manifest()) == spec
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"channels": "RBG"}, {"mean": [1, 2]}, {"crop": "centre"}, {"std": None}, {"tone": "warm"}],
+    [
+        {"channels": "RBG"},
+        {"mean": [1, 2]},
+        {"crop": "centre"},
+        {"std": None},
+        {"tone": "warm"},
+        {"smoothing": -1.0},
+        {"smoothing": "much"},
+    ],
 )
 def test_unknown_preprocessing_is_refused(change):
     """A bundle that asks for what we do not do is not loaded."""

@@ -189,7 +189,7 @@ def export(
         faces = FaceSet.load(calibrate)
         rows = np.random.default_rng(0).permutation(training_rows(faces))[:300]
         calibration = np.stack([centre(faces.crops[row]) for row in rows])
-    network = read_student(dlib_file(), run)
+    network = read_student(run)
     export_embedder(network, out, version, flip=flip, scales=scale, calibration=calibration)
 
 

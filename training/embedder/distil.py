@@ -33,7 +33,7 @@ from training.batches import ahead
 from training.checkpoint import MovingAverage, save_checkpoint
 from training.embedder.augment import augment, centre
 from training.embedder.crops import FaceSet
-from training.embedder.dlib_network import load_dlib_network
+from training.embedder.dlib_network import DlibResNet
 from training.embedder.network import FaceNetwork, to_tensor
 from training.runtime import to_channels_last
 
@@ -171,16 +171,11 @@ def losses(
     return pointing, relations, hesitation
 
 
-def read_student(source: Path, run: Path) -> FaceNetwork:
-    """The network of a run, with the moving average of its weights.
-
-    Args:
-        source: dlib's file.
-        run: Folder of the run.
-    """
+def read_student(run: Path) -> FaceNetwork:
+    """The network of a run, with the moving average of its weights."""
     content = torch.load(run / "last.pt", weights_only=False)
     weights = {**content["model"], **content["average"]}
-    network = FaceNetwork(load_dlib_network(source), len(weights["embedding.bias"]))
+    network = FaceNetwork(DlibResNet(), len(weights["embedding.bias"]))
     network.load_state_dict(weights)
     return network.eval()
 

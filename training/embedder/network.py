@@ -14,8 +14,10 @@ from training.embedder.dlib_network import MEAN_RGB, DlibResNet
 
 __all__ = ["PREPROCESSING", "FaceNetwork", "to_tensor"]
 
-PREPROCESSING = Preprocessing(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0), tone="adapted")
-"""As dlib takes its faces, with the light divided out."""
+PREPROCESSING = Preprocessing(
+    SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0), tone="adapted", smoothing=1.2
+)
+"""As dlib takes its faces, smoothed and with the light divided out."""
 
 _BLOCKS = 13
 """dlib's last block is left out; the head sees all cells of its input, 256 x 4 x 4."""

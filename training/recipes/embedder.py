@@ -14,15 +14,16 @@ from typing import Annotated
 
 import typer
 
-from model_server.bundle import BUNDLES
+from model_server.bundle import BUNDLES, MANIFEST
 from training.embedder import commands
 
 __all__ = ["main"]
 
-VERSION = "3"
+VERSION = "4"
 
 _DIMENSION = 128
 _STEPS = 2700
+_STEADY_STEPS = 4000
 
 
 def main(
@@ -33,15 +34,19 @@ def main(
     out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "embedder",
     threads: int = 1,
 ) -> None:
-    """Aligns the faces, asks the teacher about them, trains, exports, prints the figures."""
+    """Aligns the faces, asks the teacher about them, trains twice, exports, prints the figures."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
     if not (work / "faces.npz").exists():
         commands.crops(data, work)
     if not (work / "teacher.npz").exists():
         commands.targets(work, teacher)
-    run = work / "student"
-    commands.train(work, run, steps=_STEPS, dimension=_DIMENSION, threads=threads)
-    commands.export(run, VERSION, out, flip=True, calibrate=work)
+    student, first = work / "student", work / "first"
+    commands.train(work, student, steps=_STEPS, dimension=_DIMENSION, threads=threads)
+    if not (first / MANIFEST).exists():
+        commands.export(student, "first", first, flip=True)
+    steady = work / "steady"
+    commands.steady(work, steady, bundle=first, steps=_STEADY_STEPS, threads=threads)
+    commands.export(steady, VERSION, out, flip=True, calibrate=work)
     commands.pairs(data, work, [out], teacher)
 
 

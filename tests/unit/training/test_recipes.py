@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_server.bundle import load_bundle
+from model_server.bundle import MANIFEST, load_bundle
 from training.bias import GENDERS
 from training.encoders import ENCODERS
 from training.recipes import embedder
@@ -124,19 +124,25 @@ def test_the_embedder_s_recipe_goes_on_where_it_was_stopped(
 ) -> None:
     """What takes long and is there is not made again; the rest runs in order."""
     done: list[str] = []
-    files = {"crops": tmp_path / "faces.npz", "targets": tmp_path / "teacher.npz"}
+    files = {
+        "crops": tmp_path / "faces.npz",
+        "targets": tmp_path / "teacher.npz",
+        "first": tmp_path / "first" / MANIFEST,
+    }
 
     def step(name: str) -> Callable[..., None]:
-        def run(*_arguments: object, **_options: object) -> None:
-            done.append(name)
-            if name in files:
-                files[name].touch()
+        def run(*arguments: object, **_options: object) -> None:
+            made = "first" if name == "export" and "first" in arguments else name
+            done.append(made)
+            if made in files:
+                files[made].parent.mkdir(exist_ok=True)
+                files[made].touch()
 
         return run
 
-    names = ["crops", "targets", "train", "export", "pairs"]
-    for name in names:
+    for name in ("crops", "targets", "train", "steady", "export", "pairs"):
         monkeypatch.setattr(f"training.embedder.commands.{name}", step(name))
     for _ in range(2):
         embedder.main(data=tmp_path, teacher=tmp_path / "teacher.onnx", work=tmp_path)
-    assert done == [*names, "train", "export", "pairs"]
+    once = ["crops", "targets", "train", "first", "steady", "export", "pairs"]
+    assert done == [*once, "train", "steady", "export", "pairs"]

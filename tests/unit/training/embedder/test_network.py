@@ -45,13 +45,14 @@ def trunk():
 @pytest.fixture(scope="module")
 def faces():
     rng = np.random.default_rng(0)
-    side = SIDE + 2 * MARGIN
+    # In squares of 7 pixels: what is finer is smoothed away.
+    squares = rng.integers(0, 256, (12, (SIDE + 2 * MARGIN) // 7, (SIDE + 2 * MARGIN) // 7, 3))
     return FaceSet(
         [f"lfw/P{n // 2}/{n}.webp" for n in range(12)],
         [f"P{n // 2}" for n in range(12)],
         ["train"] * 8 + ["val"] * 4,
         np.zeros((12, 5, 2), np.float32),
-        rng.integers(0, 256, (12, side, side, 3), dtype=np.uint8),
+        squares.repeat(7, 1).repeat(7, 2).astype(np.uint8),
     )
 
 
@@ -202,7 +203,7 @@ def test_a_bundle_can_be_trained_further(trunk, faces, tmp_path, calibrated):
         before, after = (
             torch.nn.functional.normalize(one(to_tensor(images))) for one in (network, again)
         )
-    assert (before * after).sum(1).min() > (0.95 if calibrated else 0.9999)
+    assert (before * after).sum(1).min() > (0.95 if calibrated else 0.999)
     options = DistilOptions(steps=1, batch=4, learning_rate=0.0, solve_head=False)
     mixed = np.array([*people, *[BLEND] * len(people)])
     distil(
