@@ -28,6 +28,7 @@ from training.embedder.distil import (
     BLEND,
     DistilOptions,
     distil,
+    mixed,
     principal_axes,
     read_student,
     training_rows,
@@ -57,9 +58,14 @@ EMBEDDER = BUNDLES / "embedder"
 
 STEADY = DistilOptions(steps=4000, learning_rate=2e-4, solve_head=False)
 
-SCALES = (0.93, 1.0, 1.07)
-"""A little smaller and larger: what landmarks and compression add to a vector differs
+SCALES = (0.93, 1.0)
+"""As aligned and a little smaller: what landmarks and compression add to a vector differs
 between them, and averages out."""
+
+KEPT = 0.5
+"""Of the weights that steadying began with: what was learnt to find people is then kept, and
+what was learnt to be steady as well (Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022)."""
 
 
 @app.callback()
@@ -179,6 +185,10 @@ def export(
     scale: Annotated[
         list[float], typer.Option(help="Look at the face at this scale; several are averaged.")
     ] = list(SCALES),  # noqa: B006 (typer copies it)
+    began: Annotated[
+        Path | None, typer.Option(help="The bundle that the run began with, to be mixed in.")
+    ] = None,
+    kept: Annotated[float, typer.Option(help="Share of its weights.")] = KEPT,
     calibrate: Annotated[
         Path | None, typer.Option(help="Folder with aligned faces, for int8; none: fp16.")
     ] = None,
@@ -190,6 +200,8 @@ def export(
         rows = np.random.default_rng(0).permutation(training_rows(faces))[:300]
         calibration = np.stack([centre(faces.crops[row]) for row in rows])
     network = read_student(run)
+    if began is not None:
+        network = mixed(network, read_shipped(began / "network.xml"), kept)
     export_embedder(network, out, version, flip=flip, scales=scale, calibration=calibration)
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "DistilOptions",
     "distil",
     "losses",
+    "mixed",
     "principal_axes",
     "read_student",
     "solve_head",
@@ -177,6 +178,21 @@ def read_student(run: Path) -> FaceNetwork:
     weights = {**content["model"], **content["average"]}
     network = FaceNetwork(DlibResNet(), len(weights["embedding.bias"]))
     network.load_state_dict(weights)
+    return network.eval()
+
+
+def mixed(network: FaceNetwork, other: FaceNetwork, share: float) -> FaceNetwork:
+    """A network between two of which one was trained on from the other.
+
+    Args:
+        network: Changed, and returned.
+        other: As it is.
+        share: Of the other's weights, 0..1.
+    """
+    weights = other.state_dict()
+    network.load_state_dict(
+        {name: own.lerp(weights[name], share) for name, own in network.state_dict().items()}
+    )
     return network.eval()
 
 

@@ -16,7 +16,7 @@ from training.gallery.features import FaceModels, embed_all
 from training.gallery.groups import apparent_groups, read_ages
 from training.gallery.seed import write_seed
 from training.gallery.skin import face_mesh, tones
-from training.gallery.stability import stability
+from training.gallery.stability import PEOPLE, stability
 
 
 def main() -> None:
@@ -26,13 +26,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/gallery"), help="what is kept")
     parser.add_argument("--destination", type=Path, default=BUNDLES / "gallery")
     parser.add_argument("--no-stability", action="store_true", help="leave out the slowest part")
+    parser.add_argument("--stability-people", type=int, default=PEOPLE, help="of 517 val people")
     options = parser.parse_args()
     models = FaceModels.load()
     table = embed_all(options.data, options.work, models)
     skin_tones = tones(options.data, options.work, models.detector.version, face_mesh())
     result = evaluate(table, apparent_groups(table, skin_tones, read_ages(options.data)))
     if not options.no_stability:
-        result.figures.update(stability(options.data, table, models))
+        result.figures.update(stability(options.data, table, models, options.stability_people))
     about = {
         "embedder_version": models.embedder.version,
         "detector_version": models.detector.version,

@@ -19,11 +19,11 @@ from training.gallery.features import FaceModels, FaceTable, read_faces
 from training.gallery.probes import index_of
 from training.gallery.seed import enrol, general_hubness, seed_rows
 
-__all__ = ["stability"]
+__all__ = ["PEOPLE", "stability"]
 
 _ANOTHER = "another_photo"
 
-_PEOPLE = 200
+PEOPLE = 200
 
 Picture = PillowImage.Image
 Shares = npt.NDArray[np.float64]
@@ -50,10 +50,12 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
 }
 
 
-def stability(data: Path, table: FaceTable, models: FaceModels) -> MatcherFigures:
+def stability(
+    data: Path, table: FaceTable, models: FaceModels, people: int = PEOPLE
+) -> MatcherFigures:
     """Shares of val people who keep their best celebrity, or one of their best three.
 
-    The first photo of each of 200 val people is compared with its changed versions, and
+    The first photo of each of so many val people is compared with its changed versions, and
     with the other photos of the person where there are any. The person's own celebrity is
     left out, as if the person were not in the gallery.
     """
@@ -66,7 +68,7 @@ def stability(data: Path, table: FaceTable, models: FaceModels) -> MatcherFigure
 
     val = table.rows("lfw", "val")
     _, first = np.unique(table.people[val], return_index=True)
-    base_rows = val[first][:_PEOPLE]
+    base_rows = val[first][:people]
     base = dict(
         zip(
             table.names[base_rows].tolist(),

@@ -46,7 +46,7 @@ def main(
         commands.export(student, "first", first, flip=True)
     steady = work / "steady"
     commands.steady(work, steady, bundle=first, steps=_STEADY_STEPS, threads=threads)
-    commands.export(steady, VERSION, out, flip=True, calibrate=work)
+    commands.export(steady, VERSION, out, flip=True, began=first)
     commands.pairs(data, work, [out], teacher)
 
 

@@ -1,5 +1,7 @@
 """Reading dlib's file, and teaching our network on a handful of random faces."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from training.embedder.distil import (
     DistilOptions,
     distil,
     losses,
+    mixed,
     principal_axes,
     training_rows,
     turned,
@@ -107,10 +110,10 @@ def test_variations_are_of_the_same_size_and_differ(faces):
 def test_blends_are_half_of_one_face_and_half_of_another(faces):
     """Each blend is the mean of its face and some other one, rounded down."""
     crops = faces.crops[:8]
-    mixed = blends(crops, np.random.default_rng(0))
-    assert mixed.dtype == np.uint8
+    blended = blends(crops, np.random.default_rng(0))
+    assert blended.dtype == np.uint8
     means = (crops[:, None].astype(int) + crops[None]) // 2
-    partners = [np.flatnonzero((means[row] == mixed[row]).all((1, 2, 3))) for row in range(8)]
+    partners = [np.flatnonzero((means[row] == blended[row]).all((1, 2, 3))) for row in range(8)]
     assert sorted(int(found[0]) for found in partners) == list(range(8))
 
 
@@ -205,15 +208,18 @@ def test_a_bundle_can_be_trained_further(trunk, faces, tmp_path, calibrated):
         )
     assert (before * after).sum(1).min() > (0.95 if calibrated else 0.999)
     options = DistilOptions(steps=1, batch=4, learning_rate=0.0, solve_head=False)
-    mixed = np.array([*people, *[BLEND] * len(people)])
+    everyone = np.array([*people, *[BLEND] * len(people)])
     distil(
         again,
         np.concatenate([crops, blends(crops, np.random.default_rng(0))]),
-        mixed,
+        everyone,
         np.concatenate([before.numpy()] * 2),
         run=tmp_path / "run",
         options=options,
     )
+    halfway = mixed(copy.deepcopy(network), again, 0.5).state_dict()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(2 * halfway[name] - again.state_dict()[name], value)
     with torch.inference_mode():
         same = torch.nn.functional.normalize(again.eval()(to_tensor(images)))
     torch.testing.assert_close(same, after)
