@@ -27,6 +27,8 @@ _MEANINGS = {
     "compare_calibration_chance": "the same, if every probability were exact",
     "match_calibration_error": "expected calibration error of P(same) for the best match",
     "match_calibration_chance": "the same, if every probability were exact",
+    "match_calibration_error_fine": "the same in 15 bins, not 10: few answers are in each",
+    "match_calibration_chance_fine": "the same in 15 bins, if every probability were exact",
     "later_match_calibration_error": "expected calibration error of P(same), second to fifth match",
     "later_match_calibration_chance": "the same, if every probability were exact",
 }
@@ -135,8 +137,9 @@ _TRAIN = (
 _TRUST = """
 ## How far to trust these figures
 
-The weight of the hubness correction was chosen on the same val faces and celebrity probes that
-the hub share and the identification are reported on, so those rows are somewhat optimistic.
+The weight of the hubness correction, and of the embedder the smoothing, the scales and how much
+of its last training is kept, were chosen on the same val faces and celebrity probes that
+stability, hub share and identification are reported on: those rows are somewhat optimistic.
 """
 
 _ENOUGH_PEOPLE = 10
