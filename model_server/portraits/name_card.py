@@ -75,9 +75,10 @@ def draw_name_card(name: str, width_px: int) -> bytes:
     font = _fitting(letters, radius * 1.3, round(radius * 0.95))
     draw.text((center, middle), letters, "white", font, anchor="mm")
 
-    lines, font = _wrapped(name, width_px * 0.88, round(width_px * 0.085))
+    # Narrow enough for a circle cut out of the card, and for a badge that lies over its edge.
+    lines, font = _wrapped(name, width_px * 0.68, round(width_px * 0.085))
     step = font.size * 1.2
-    top = width_px * 0.81 - step * (len(lines) - 1) / 2
+    top = width_px * 0.79 - step * (len(lines) - 1) / 2
     for number, line in enumerate(lines):
         draw.text((center, top + number * step), line, "white", font, anchor="mm")
     buffer = io.BytesIO()

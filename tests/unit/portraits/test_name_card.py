@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -96,3 +97,13 @@ def test_a_font_that_is_not_installed_is_passed_over(monkeypatch):
     """The system's fonts are a bonus."""
     monkeypatch.setattr(name_card, "_FONT_FILES", ("NoSuchFont.ttf", name_card._FONT_FILES[0]))
     assert name_card._file_for.__wrapped__("Ada") == name_card._FONT_FILES[1]
+
+
+@pytest.mark.parametrize("name", ["Antje Buschschulte", "Arnold Schwarzenegger", "Ai"])
+def test_the_name_fits_a_circle_cut_out_of_the_card(name):
+    """Chats and the web page show portraits round; nothing of the name is cut off."""
+    with Image.open(io.BytesIO(draw_name_card(name, 256))) as card:
+        written = np.asarray(card.convert("RGB")).min(2) > 200
+    rows, columns = np.nonzero(written)
+    assert len(rows)
+    assert np.hypot(rows - 127.5, columns - 127.5).max() < 126
