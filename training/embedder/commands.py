@@ -28,9 +28,7 @@ from training.embedder.distil import (
     BLEND,
     DistilOptions,
     distil,
-    mixed,
     principal_axes,
-    read_student,
     training_rows,
     turned,
 )
@@ -39,8 +37,8 @@ from training.embedder.export import export_embedder
 from training.embedder.identification import identification
 from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
-from training.embedder.shipped import read_shipped
 from training.embedder.teacher import Reference, write_targets
+from training.embedder.trained import mixed, read_shipped, read_student
 from training.embedder.two_in_one import encode_portraits, linear_head
 from training.embedder.verification import PairTests
 

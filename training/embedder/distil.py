@@ -33,7 +33,6 @@ from training.batches import ahead
 from training.checkpoint import MovingAverage, save_checkpoint
 from training.embedder.augment import augment, centre
 from training.embedder.crops import FaceSet
-from training.embedder.dlib_network import DlibResNet
 from training.embedder.network import FaceNetwork, to_tensor
 from training.runtime import to_channels_last
 
@@ -42,9 +41,7 @@ __all__ = [
     "DistilOptions",
     "distil",
     "losses",
-    "mixed",
     "principal_axes",
-    "read_student",
     "solve_head",
     "training_rows",
     "turned",
@@ -170,30 +167,6 @@ def losses(
         reduction="batchmean",
     )
     return pointing, relations, hesitation
-
-
-def read_student(run: Path) -> FaceNetwork:
-    """The network of a run, with the moving average of its weights."""
-    content = torch.load(run / "last.pt", weights_only=False)
-    weights = {**content["model"], **content["average"]}
-    network = FaceNetwork(DlibResNet(), len(weights["embedding.bias"]))
-    network.load_state_dict(weights)
-    return network.eval()
-
-
-def mixed(network: FaceNetwork, other: FaceNetwork, share: float) -> FaceNetwork:
-    """A network between two of which one was trained on from the other.
-
-    Args:
-        network: Changed, and returned.
-        other: As it is.
-        share: Of the other's weights, 0..1.
-    """
-    weights = other.state_dict()
-    network.load_state_dict(
-        {name: own.lerp(weights[name], share) for name, own in network.state_dict().items()}
-    )
-    return network.eval()
 
 
 def distil(

@@ -17,7 +17,6 @@ from training.embedder.distil import (
     DistilOptions,
     distil,
     losses,
-    mixed,
     principal_axes,
     training_rows,
     turned,
@@ -25,7 +24,7 @@ from training.embedder.distil import (
 from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
 from training.embedder.export import export_embedder
 from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
-from training.embedder.shipped import read_shipped
+from training.embedder.trained import mixed, read_shipped
 
 
 def packed(number):

@@ -1,4 +1,4 @@
-"""Reads the network of an embedder bundle back, to train it further without its run."""
+"""Networks that were trained: out of a run, out of a bundle, and between two."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from model_server.analysis import FloatArray
 from training.embedder.dlib_network import DlibResNet
 from training.embedder.network import FaceNetwork
 
-__all__ = ["read_shipped"]
+__all__ = ["mixed", "read_shipped", "read_student"]
 
 _HEAD = "__module.embedding/aten::linear/MatMul"
 _CENTRED = "aten::sub/Subtract"
 _STANDARDISED = "aten::div/Divide"
+
+
+def read_student(run: Path) -> FaceNetwork:
+    """The network of a run, with the moving average of its weights."""
+    content = torch.load(run / "last.pt", weights_only=False)
+    weights = {**content["model"], **content["average"]}
+    network = FaceNetwork(DlibResNet(), len(weights["embedding.bias"]))
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def read_shipped(file: Path) -> FaceNetwork:
@@ -36,7 +45,7 @@ def read_shipped(file: Path) -> FaceNetwork:
     head = _operand(nodes[_HEAD])
     network = FaceNetwork(DlibResNet(), len(head))
     values = {"embedding.weight": head, "embedding.bias": _added_to(nodes[_HEAD])}
-    # dlib's "subtract" is exported as an addition of the negative.
+    # A subtraction is exported as the addition of the negative.
     values["mean"] = -_operand(nodes[_CENTRED]).ravel()
     values["deviation"] = _operand(nodes[_STANDARDISED]).ravel()
     for name, module in network.named_modules():
@@ -45,6 +54,21 @@ def read_shipped(file: Path) -> FaceNetwork:
             values[f"{name}.weight"] = _operand(convolution)
             values[f"{name}.bias"] = _added_to(convolution)
     network.load_state_dict({key: torch.from_numpy(value) for key, value in values.items()})
+    return network.eval()
+
+
+def mixed(network: FaceNetwork, other: FaceNetwork, share: float) -> FaceNetwork:
+    """A network between two of which one was trained on from the other.
+
+    Args:
+        network: Changed, and returned.
+        other: As it is.
+        share: Of the other's weights, 0..1.
+    """
+    weights = other.state_dict()
+    network.load_state_dict(
+        {name: own.lerp(weights[name], share) for name, own in network.state_dict().items()}
+    )
     return network.eval()
 
 
