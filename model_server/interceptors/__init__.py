@@ -1,1 +1,1 @@
-"""What happens around every call: identity, errors, log lines, metrics."""
+"""What happens around every call: identity, places, errors, log lines, metrics."""
