@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from model_server.admission import Admission
-from model_server.interceptors.wrapping import Context
+from model_server.interceptors.wrapping import Context, Continuation, Handler
 
 __all__ = ["TurnAway"]
 
@@ -30,11 +30,9 @@ class TurnAway(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
+        continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> Handler | None:
         """The handler of the call, or one that says no."""
         handler = await continuation(handler_call_details)
         if (

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
-__all__ = ["AroundCall", "AroundInterceptor", "Context"]
+__all__ = ["AroundCall", "AroundInterceptor", "Context", "Continuation", "Handler"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
+# In quotes: the class takes no parameters when it runs, only where types are checked.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+"""What an interceptor asks for the handler of a call."""
 
 AroundCall = Callable[[str, Any, Context], AbstractAsyncContextManager[None]]
 """Method name, request (None where it is a stream) and context to what surrounds the call."""
@@ -27,11 +32,9 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
+        continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> Handler | None:
         """Wraps the handler that the call is for."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method

@@ -27,8 +27,6 @@ _MEANINGS = {
     "compare_calibration_chance": "the same, if every probability were exact",
     "match_calibration_error": "expected calibration error of P(same) for the best match",
     "match_calibration_chance": "the same, if every probability were exact",
-    "match_calibration_error_fine": "the same in 15 bins, not 10: few answers are in each",
-    "match_calibration_chance_fine": "the same in 15 bins, if every probability were exact",
     "later_match_calibration_error": "expected calibration error of P(same), second to fifth match",
     "later_match_calibration_chance": "the same, if every probability were exact",
 }
@@ -102,9 +100,9 @@ probabilities it would be {match_calibration_chance:g} on average.
 """
 
 _STABILITY = """
-Stability: {stability_people:g} val people who count as not enrolled, each counted once. Another
-photo: {another_photo_photos:g} photos of {another_photo_people:g} of them; "by photo" counts each
-photo, and {another_photo_most_of_one:g} are of one man. The mean is of all rows but that.
+Stability: {stability_people:g} val people who count as not enrolled. Another photo:
+{another_photo_photos:g} photos of {another_photo_people:g} of them, {another_photo_most_of_one:g}
+of one man; each photo counts once, and in the rows "by person" each person.
 
 """
 

@@ -15,7 +15,6 @@ from training.gallery.features import FaceTable, Strings
 from training.gallery.groups import group_tables
 from training.gallery.held_out import ask, open_set
 from training.gallery.probes import SHOWN, Rows, index_of, make_probes
-from training.gallery.reliability import FINE_BINS, calibration_error, chance_error
 from training.gallery.seed import enrol, general_hubness, reference_rows, seed_rows
 from training.gallery.together import together
 
@@ -141,7 +140,6 @@ def _held_out(
     # One photo a person, lest people with many photos decide.
     likeness = answers.likeness[np.isin(val, reference_rows(table, val))]
     best, later = answers.matches(), answers.matches(slice(1, SHOWN))
-    fine = (best.probability, best.same, best.weight, FINE_BINS)
     curve = open_set(probes)
     fnir = {line["fpir"]: line["fnir"] for line in curve}
     result.figures.update(
@@ -159,10 +157,6 @@ def _held_out(
         compare_calibration_chance=round(answers.pairs.chance, 4),
         match_calibration_error=round(best.error, 4),
         match_calibration_chance=round(best.chance, 4),
-        match_calibration_error_fine=round(calibration_error(*fine), 4),
-        match_calibration_chance_fine=round(
-            chance_error(best.probability, best.weight, FINE_BINS), 4
-        ),
         later_match_calibration_error=round(later.error, 4),
         later_match_calibration_chance=round(later.chance, 4),
         fnir_at_fpir_1_percent=fnir[0.01],

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FINE_BINS", "Bin", "calibration_error", "chance_error", "reliability"]
+__all__ = ["Bin", "calibration_error", "chance_error", "reliability"]
 
-BINS = 10
-"""As Naeini et al. have them. More would hold too few of our answers to say anything."""
-
-FINE_BINS = 15
-"""As Guo et al. ("On Calibration of Modern Neural Networks", 2017) have them."""
-
+BINS = 15
 _DRAWS = 200
 
 Numbers = npt.NDArray[np.float64]

@@ -119,17 +119,17 @@ def _figures(agreements: Mapping[str, _Agreement]) -> MatcherFigures:
     figures: MatcherFigures = {}
 
     def add(name: str, shares: Shares) -> None:
-        figures[f"same_best_{name}"], figures[f"share_one_of_three_{name}"] = shares.round(
-            4
-        ).tolist()
+        same, shared = shares.round(4).tolist()
+        figures[f"same_best_{name}"], figures[f"share_one_of_three_{name}"] = same, shared
 
-    # Somebody with a hundred photos must not outweigh a hundred people.
-    shares = {change: agreement.by_person() for change, agreement in agreements.items()}
-    for change, both in shares.items():
-        add(change, both)
-    add("mean", np.mean(list(shares.values()), axis=0))
     another = agreements[_ANOTHER]
-    add(f"{_ANOTHER}_by_photo", another.by_photo())
+    changes = {name: one.by_photo() for name, one in agreements.items() if name != _ANOTHER}
+    for name, shares in changes.items():
+        add(name, shares)
+    # Somebody with a hundred photos outweighs a hundred people in the one, not in the other.
+    for counted, shares in (("", another.by_photo()), ("_by_person", another.by_person())):
+        add(f"{_ANOTHER}{counted}", shares)
+        add(f"mean{counted}", np.mean([*changes.values(), shares], axis=0))
     photos = [len(answers) for answers in another.answers.values()]
     return figures | {
         "another_photo_people": len(photos),
