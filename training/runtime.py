@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -12,7 +14,9 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-__all__ = ["Runtime", "start_runtime", "to_channels_last"]
+__all__ = ["Runtime", "computes_in_bfloat16", "cpu_autocast", "start_runtime", "to_channels_last"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ class Runtime:
         )
 
 
+@functools.cache
+def computes_in_bfloat16() -> bool:
+    """Whether this CPU does (it needs AVX-512 or AMX).
+
+    Elsewhere torch has no LSTM in bfloat16 at all, and emulates convolutions slowly.
+    """
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 (nothing public says it)
+
+
+def cpu_autocast() -> torch.autocast:
+    """bfloat16 on CPUs that compute in it, float32 on the others."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=computes_in_bfloat16())
+
+
 def to_channels_last(module: nn.Module) -> None:
     """Stores convolutions' weights the way in which CPUs and tensor cores read them fastest."""
     for parameter in module.parameters():
@@ -69,10 +87,14 @@ def start_runtime(precision: str, threads: int, seed: int) -> Iterator[Runtime]:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
+    dtype = torch.bfloat16 if precision == "bfloat16" else None
+    if dtype is not None and device.type == "cpu" and not computes_in_bfloat16():
+        _log.warning("this CPU does not compute in bfloat16: float32 is used, which takes longer")
+        dtype = None
     if world > 1:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Runtime(device, rank, world, torch.bfloat16 if precision == "bfloat16" else None)
+        yield Runtime(device, rank, world, dtype)
     finally:
         if world > 1:
             distributed.destroy_process_group()

@@ -34,7 +34,7 @@ from training.checkpoint import MovingAverage, save_checkpoint
 from training.embedder.augment import augment, centre
 from training.embedder.crops import FaceSet
 from training.embedder.network import FaceNetwork, to_tensor
-from training.runtime import to_channels_last
+from training.runtime import cpu_autocast, to_channels_last
 
 __all__ = [
     "BLEND",
@@ -133,7 +133,7 @@ def solve_head(network: FaceNetwork, crops: Image, targets: FloatArray, ridge: f
     rows: list[torch.Tensor] = []
     for start in range(0, len(crops), 64):
         images = np.stack([centre(crop) for crop in crops[start : start + 64]])
-        with torch.autocast("cpu", torch.bfloat16):
+        with cpu_autocast():
             rows.append(network.features(to_tensor(images)))
     features = torch.cat(rows)
     network.mean.copy_(features.mean(0))
@@ -226,7 +226,7 @@ def distil(
         rate = options.learning_rate * _share(step, options.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        with torch.autocast("cpu", torch.bfloat16):
+        with cpu_autocast():
             student = network(to_tensor(images))
         parts = losses(student, torch.from_numpy(targets[index]), anchors)
         loss: torch.Tensor = parts[0] + 4.0 * parts[1] + 0.5 * parts[2]

@@ -18,6 +18,7 @@ from model_server.captioning.networks import CNNEncoder
 from model_server.faces.alignment import align_portrait
 from model_server.imaging import Preprocessing, preprocess
 from training.embedder.crops import FaceSet, read_people
+from training.runtime import cpu_autocast
 
 __all__ = ["encode_portraits", "linear_head"]
 
@@ -64,7 +65,7 @@ def encode_portraits(
 @torch.inference_mode()
 def _encode(batch: list[tuple[int, FloatArray]], encoder: CNNEncoder, features: FloatArray) -> None:
     pixels = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
-    with torch.autocast("cpu", torch.bfloat16):
+    with cpu_autocast():
         seen = encoder.backbone(pixels.contiguous(memory_format=torch.channels_last))
     cells = functional.adaptive_avg_pool2d(seen.float(), _CELLS).flatten(1)
     features[[row for row, _ in batch]] = cells.numpy()

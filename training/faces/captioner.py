@@ -28,7 +28,7 @@ from training.faces.attributes import AttributeHead
 from training.faces.labels import VALUES, Labels
 from training.faces.scoring import consistent, score_texts
 from training.faces.study import Study
-from training.runtime import Runtime
+from training.runtime import Runtime, cpu_autocast
 from training.trainer import Trainer
 
 __all__ = ["FaceTrainer", "FeatureViews", "captioned"]
@@ -157,7 +157,7 @@ def stage_features(
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"partial-{file.name}")
         store: Any = None
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), cpu_autocast():
             for start in range(0, len(trunk), batch):
                 x = torch.from_numpy(np.array(trunk[start : start + batch])).float()
                 x = stages(x.contiguous(memory_format=torch.channels_last))

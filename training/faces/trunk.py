@@ -16,6 +16,7 @@ from model_server.captioning.networks import ResNet
 from model_server.imaging import Preprocessing, preprocess
 from training.faces.portraits import Portraits
 from training.features import network_digest
+from training.runtime import cpu_autocast
 
 __all__ = ["Trunk", "cache_trunk"]
 
@@ -81,7 +82,7 @@ def cache_trunk(
             for row in rows
         ]
         batch = torch.from_numpy(np.stack(images)).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), cpu_autocast():
             found = trunk(batch).half().numpy()
         if store is None:
             shape = (len(names), *found.shape[1:])

@@ -20,6 +20,7 @@ from training.checkpoint import MovingAverage, save_checkpoint
 from training.faces.attributes import AttributeHead, average_precision, masked_loss
 from training.faces.portraits import Portraits
 from training.faces.trunk import Trunk, cache_trunk
+from training.runtime import cpu_autocast
 
 __all__ = ["TuneOptions", "tune_encoder"]
 
@@ -165,7 +166,7 @@ class _Run:
             batch = torch.from_numpy(
                 np.stack([views[view][row] for row, view in zip(rows, chosen, strict=True)])
             )
-            with torch.autocast("cpu", torch.bfloat16):
+            with cpu_autocast():
                 logits = self.head(self.regions(batch))
             loss = masked_loss(logits.float(), targets[torch.from_numpy(rows)])
             self.optimizer.zero_grad(set_to_none=True)
