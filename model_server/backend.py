@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model_server.admission import Admission
 from model_server.analyzer import Analyzer
+from model_server.bundle import load_bundle
 from model_server.deferred import Deferred
+from model_server.faces.embedder import FaceEmbedder
 from model_server.gallery.gallery import Gallery
 from model_server.metrics import Metrics
 from model_server.models import close_models, load_models, warm_up
@@ -75,26 +77,18 @@ class Backend:
         """
         started = time.perf_counter()
         keep_to_one_thread()
-        models = load_models(
-            self._settings.bundles_dir,
-            self._settings.threads,
-            self._metrics,
-            self._settings.engine,
-        )
-        self._models = models
-        warm_up(models)
-        gallery = Gallery.open(
-            self._settings.gallery_url,
-            seed=self._settings.bundles_dir / "gallery",
-            embedder_version=models.embedder.version,
-            # Beside an SQLite file there is a place for it.
-            snapshots=self._settings.cache_dir / "gallery" if self._settings.database_url else None,
-        )
-        self._gallery.set(gallery)
-        self._portraits.set(build_portraits(self._settings, gallery))
-        self._analyzer.set(
-            Analyzer(models, gallery, self._settings.image_limits, self._settings.threads)
-        )
+        settings = self._settings
+        # Models are compiled outside Python and the gallery is read in it: together they take
+        # little longer than one of them.
+        with ThreadPoolExecutor(1, thread_name_prefix="gallery") as pool:
+            opening = pool.submit(self._open_gallery)
+            models = self._models = load_models(
+                settings.bundles_dir, settings.threads, self._metrics, settings.engine
+            )
+            warm_up(models)
+        gallery = opening.result()
+        self._portraits.set(build_portraits(settings, gallery))
+        self._analyzer.set(Analyzer(models, gallery, settings.image_limits, settings.threads))
         # After a change of the embedder; nothing to do otherwise.
         gallery.rebuild(self._analyzer.get())
         log.info(
@@ -110,12 +104,28 @@ class Backend:
             },
         )
 
+    def _open_gallery(self) -> Gallery:
+        settings = self._settings
+        embedder = load_bundle(settings.bundles_dir / "embedder", kind=FaceEmbedder.KIND)
+        gallery = Gallery.open(
+            settings.gallery_url,
+            seed=settings.bundles_dir / "gallery",
+            embedder_version=embedder.version,
+            # Beside an SQLite file there is a place for it.
+            snapshots=settings.cache_dir / "gallery" if settings.database_url else None,
+        )
+        self._gallery.set(gallery)
+        return gallery
+
     async def close(self) -> None:
         """Lets what runs finish, then frees threads, connections and the database."""
         await asyncio.to_thread(self.executor.shutdown)
+        # After a failed start some of it is there.
         if self._analyzer.ready:
             await asyncio.to_thread(self._analyzer.get().close)
+        if self._portraits.ready:
             await self._portraits.get().close()
+        if self._gallery.ready:
             await asyncio.to_thread(self._gallery.get().close)
         if self._models:
             await asyncio.to_thread(close_models, self._models)

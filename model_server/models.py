@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +39,21 @@ def load_models(
     engine: Engine = OpenVinoEngine(copies=(threads + 1) // 2, threads=1)
     if engine_name == "torch":
         engine = _torch_engine(engine)
-    return Models(
-        detector=FaceDetector(load_bundle(bundles / "detector", kind="face_detector"), engine),
-        embedder=FaceEmbedder(load_bundle(bundles / "embedder", kind="face_embedder"), engine),
-        photos=Captioner(
-            load_bundle(bundles / "photos", kind=Captioner.KIND),
-            engine,
-            metrics.observe_decoder_rows("photos"),
-        ),
-        faces=Captioner(
-            load_bundle(bundles / "faces", kind=Captioner.KIND),
-            engine,
-            metrics.observe_decoder_rows("faces"),
-        ),
-    )
+
+    def captioner(name: str) -> Captioner:
+        bundle = load_bundle(bundles / name, kind=Captioner.KIND)
+        return Captioner(bundle, engine, metrics.observe_decoder_rows(name))
+
+    # Side by side: engines compile without holding Python back.
+    with ThreadPoolExecutor(threads) as pool:
+        photos, faces = (pool.submit(captioner, name) for name in ("photos", "faces"))
+        detector = pool.submit(
+            lambda: FaceDetector(load_bundle(bundles / "detector", kind=FaceDetector.KIND), engine)
+        )
+        embedder = pool.submit(
+            lambda: FaceEmbedder(load_bundle(bundles / "embedder", kind=FaceEmbedder.KIND), engine)
+        )
+    return Models(detector.result(), embedder.result(), photos.result(), faces.result())
 
 
 def _torch_engine(others: Engine) -> Engine:

@@ -14,7 +14,17 @@ from PIL import Image as PillowImage
 
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
 
-__all__ = ["align_face", "align_portrait", "crop_face", "similarity_transform", "warp"]
+__all__ = [
+    "PORTRAIT_SIDE",
+    "align_face",
+    "align_portrait",
+    "crop_face",
+    "similarity_transform",
+    "warp",
+]
+
+PORTRAIT_SIDE = 144
+"""Pixels of a portrait: as many as the captioner of faces sees. News photos have hardly more."""
 
 PORTRAIT_TEMPLATE = np.array(
     [[0.385, 0.470], [0.615, 0.470], [0.500, 0.590], [0.405, 0.695], [0.595, 0.695]], np.float32
@@ -123,7 +133,7 @@ def align_face(
     return warp(image, similarity_transform(landmarks, target), size)
 
 
-def align_portrait(image: Image, detection: Detection, size: int = 224) -> Image:
+def align_portrait(image: Image, detection: Detection, size: int = PORTRAIT_SIDE) -> Image:
     """The upright head with hair and chin, for the captioner of faces.
 
     Returns:

@@ -94,7 +94,22 @@ class Hubness:
             some = slice(first, min(first + _PEOPLE, len(starts)))
             begin = int(starts[some][0])
             cosines = vectors[begin : int(ends[some][-1])] @ self.reference.T
-            best = np.maximum.reduceat(cosines, starts[some] - begin, axis=0)
+            best = _best_of_each(cosines, starts[some] - begin, ends[some] - starts[some])
             nearest = np.partition(best, -self.neighbours, axis=1)[:, -self.neighbours :]
             result[some] = self.weight * (nearest.mean(1) - self.center)
         return result
+
+
+def _best_of_each(
+    cosines: FloatArray, starts: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]
+) -> FloatArray:
+    """The largest of each person's rows, shape (p, R).
+
+    ``np.maximum.reduceat`` does the same; where most people have one face, as they do, this
+    takes a tenth of its time.
+    """
+    best = cosines[starts]
+    for face in range(1, int(counts.max())):
+        people = np.flatnonzero(counts > face)
+        best[people] = np.maximum(best[people], cosines[starts[people] + face])
+    return best

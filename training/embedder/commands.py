@@ -29,12 +29,14 @@ from training.embedder.distil import (
     DistilOptions,
     distil,
     principal_axes,
+    rotation,
     training_rows,
     turned,
 )
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
 from training.embedder.identification import identification
+from training.embedder.mixtures import load_mixtures, write_mixtures
 from training.embedder.network import FaceNetwork
 from training.embedder.scenes import detection_table
 from training.embedder.teacher import Reference, write_targets
@@ -56,6 +58,8 @@ EMBEDDER = BUNDLES / "embedder"
 
 STEADY = DistilOptions(steps=4000, learning_rate=2e-4, solve_head=False)
 
+FURTHER = DistilOptions(steps=1800, learning_rate=3e-4, solve_head=False, frozen_blocks=3)
+
 SCALES = (0.93, 1.0)
 """As aligned and a little smaller: what landmarks and compression add to a vector differs
 between them, and averages out."""
@@ -64,6 +68,10 @@ KEPT = 0.5
 """Of the weights that steadying began with: what was learnt to find people is then kept, and
 what was learnt to be steady as well (Wortsman et al., "Robust fine-tuning of zero-shot
 models", 2022)."""
+
+
+_EVERY = 4
+"""How many faces apart those are by which two spaces are laid over each other."""
 
 
 @app.callback()
@@ -146,6 +154,46 @@ def steady(
         _unit(wanted),
         run=run,
         options=replace(STEADY, steps=steps),
+    )
+
+
+@app.command()
+def mixtures(folder: Folder, teacher: Teacher, count: int = 25_000, threads: int = 2) -> None:
+    """Mixes faces to learn from, and asks the teacher about the mixtures; needs crops."""
+    faces = FaceSet.load(folder)
+    write_mixtures(faces, training_rows(faces), Reference(teacher, threads), folder, count)
+
+
+@app.command()
+def further(
+    folder: Folder,
+    run: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on.")],
+    *,
+    bundle: Bundle = EMBEDDER,
+    steps: int = FURTHER.steps,
+    threads: int = 2,
+) -> None:
+    """Trains a bundle's network on what the teacher says of the faces and of their mixtures.
+
+    Needs crops, targets and mixtures. What the teacher says is turned into the space of the
+    bundle's embeddings, so that the network need not turn.
+    """
+    torch.set_num_threads(threads)
+    faces = FaceSet.load(folder)
+    rows = training_rows(faces)
+    images, of_mixtures = load_mixtures(folder)
+    said = _targets(folder)[rows]
+    asked = slice(None, None, _EVERY)
+    embedder = _embedder(bundle)
+    towards = _kept(run / "towards.npy", lambda: _embed(embedder, faces.crops[rows[asked]]))
+    turn = rotation(said[asked], towards)
+    distil(
+        read_shipped(bundle / "network.xml"),
+        np.concatenate([faces.crops[rows], images]),
+        np.array([*np.array(faces.people)[rows].tolist(), *[BLEND] * len(images)]),
+        _unit(np.concatenate([said, of_mixtures]) @ turn),
+        run=run,
+        options=replace(FURTHER, steps=steps),
     )
 
 

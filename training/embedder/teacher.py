@@ -41,7 +41,12 @@ class Reference:
 
     def __init__(self, network: Path, threads: int = 1) -> None:
         model = ov.Core().read_model(network)
-        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            # Else every process would take the same core.
+            "ENABLE_CPU_PINNING": False,
+        }
         self._compiled = ov.Core().compile_model(model, "CPU", settings)
 
     def align(self, image: Image, landmarks: FloatArray) -> Image:

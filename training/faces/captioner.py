@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from model_server.captioning.face_grammar import describe
 from model_server.captioning.vocabulary import END
+from model_server.imaging import Preprocessing
 from training.batches import Batch, PhotoSource, ahead, collate
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, DataReport
@@ -69,6 +70,7 @@ class FaceTrainer(Trainer):
         folder: As for :class:`Trainer`.
         config: Likewise; "encoder_weights" names the tuned backbone.
         study: The portraits.
+        preprocessing: How the tuned encoder sees them.
         head: Whose decisions are put into words.
         thresholds: Of the head, shape (len(VALUES),).
         learn: Features to learn from.
@@ -85,6 +87,7 @@ class FaceTrainer(Trainer):
         config: TrainConfig,
         study: Study,
         *,
+        preprocessing: Preprocessing,
         head: AttributeHead,
         thresholds: npt.NDArray[np.float32],
         learn: FeatureViews,
@@ -104,6 +107,8 @@ class FaceTrainer(Trainer):
             data.photos, {**data.captions, first: (*data.captions[first], *words)}, data.report
         )
         super().__init__(folder, config, data, captioned(study, study.tune), runtime=runtime)
+        # For whoever loads the checkpoint: the features were made with it already.
+        self.preprocessing = preprocessing
 
     def _sources(self, cache: Path) -> tuple[PhotoSource, PhotoSource]:  # noqa: ARG002
         return self._features

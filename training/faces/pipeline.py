@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from model_server.captioning.networks import CNNEncoder, ResNet
+from model_server.faces.alignment import PORTRAIT_SIDE
 from model_server.imaging import Preprocessing
 from training.config import TrainConfig
 from training.encoders import build_encoder
@@ -62,7 +63,7 @@ def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
     """Runs the phases one after the other, each from the weights of the one before."""
     file = work / f"{'-'.join(phases)}.pt"
     if not file.exists():
-        encoder, preprocessing = build_encoder("resnet50-half")
+        encoder, preprocessing = _build_encoder("package")
         head = AttributeHead(encoder.channels)
         for name, options in phases.items():
             tune_encoder(
@@ -92,6 +93,12 @@ def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
     return load_tuned(file)
 
 
+def _build_encoder(weights: str) -> tuple[CNNEncoder, Preprocessing]:
+    """The encoder, which sees portraits at the size at which the server cuts them."""
+    encoder, preprocessing = build_encoder("resnet50-half", weights)
+    return encoder, replace(preprocessing, height=PORTRAIT_SIDE, width=PORTRAIT_SIDE)
+
+
 def _trunk(encoder: CNNEncoder, options: TuneOptions) -> Trunk:
     backbone = encoder.backbone
     assert isinstance(backbone, ResNet)  # noqa: S101 (for mypy)
@@ -117,7 +124,7 @@ def _cached_logits(
 def load_tuned(file: Path) -> Tuned:
     """Reads what :func:`tune` kept."""
     content = torch.load(file, weights_only=True)
-    encoder, preprocessing = build_encoder("resnet50-half", "none")
+    encoder, preprocessing = _build_encoder("none")
     encoder.backbone.load_state_dict(content["backbone"])
     head = AttributeHead(encoder.channels)
     head.load_state_dict(content["head"])
@@ -153,6 +160,7 @@ def teach(
             folder,
             config.changed(encoder_weights=str(weights)),
             study,
+            preprocessing=tuned.preprocessing,
             head=tuned.head,
             thresholds=tuned.thresholds,
             learn=learn,

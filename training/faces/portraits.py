@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
-from model_server.faces.alignment import align_portrait
+from model_server.faces.alignment import PORTRAIT_SIDE, align_portrait
 from training.faces.lfw import EYES
 from training.photos import Photos
 
@@ -45,7 +45,7 @@ class Portraits:
     """
 
     def __init__(
-        self, photos: Photos, landmarks: Mapping[str, FloatArray], size: int = 224
+        self, photos: Photos, landmarks: Mapping[str, FloatArray], size: int = PORTRAIT_SIDE
     ) -> None:
         self._photos = photos
         self._landmarks = landmarks

@@ -11,6 +11,8 @@ import torch
 
 from model_server.captioning.face_grammar import describe
 from model_server.captioning.vocabulary import UNKNOWN, tokenize
+from model_server.imaging import Preprocessing
+from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.faces.attributes import AttributeHead
 from training.faces.captioner import FaceTrainer, FeatureViews, captioned
@@ -32,6 +34,9 @@ CONFIG = TrainConfig(
     epochs=2,
     learning_rate=1e-2,
 )
+
+PREPROCESSING = Preprocessing(48, 48)
+"""Not the encoder's own."""
 
 NAMES = tuple(f"{number:02}.png" for number in range(12))
 
@@ -78,12 +83,22 @@ def trainer(study: Study, tmp_path: Path, tiny_encoder: None) -> FaceTrainer:
         tmp_path,
         CONFIG,
         study,
+        preprocessing=PREPROCESSING,
         head=AttributeHead(8),
         thresholds=np.full(len(VALUES), 0.3, np.float32),
         learn=FeatureViews(study.learn, views),
         held_out=FeatureViews(study.tune, [views[0][:4]]),
         runtime=Runtime(torch.device("cpu")),
     )
+
+
+def test_whoever_loads_the_captioner_sees_portraits_as_the_encoder_did(
+    trainer: FaceTrainer,
+) -> None:
+    """A checkpoint holds the preprocessing that the features were made with."""
+    trainer.run()
+    _, _, preprocessing, *_ = load_model(trainer.folder / "best.pt")
+    assert preprocessing == PREPROCESSING
 
 
 def test_captions_are_the_heads_decisions(trainer: FaceTrainer) -> None:
