@@ -18,11 +18,13 @@ from model_server.analysis import FloatArray, Image
 from training.embedder.crops import FaceSet
 from training.embedder.teacher import DIMENSION, Reference
 
-__all__ = ["load_mixtures", "mix", "write_mixtures"]
+__all__ = ["MIXTURES", "load_mixtures", "mix", "write_mixtures"]
 
 log = logging.getLogger(__name__)
 
-_IMAGES, _TARGETS = "mixtures.npy", "mixtures-teacher.npy"
+_IMAGES = "mixtures.npy"
+MIXTURES = "mixtures-teacher.npy"
+"""What is written last: where it is, the mixtures are complete."""
 
 _GRID = 4
 """Points along a side that are moved at random; the face between them follows smoothly."""
@@ -97,9 +99,9 @@ def write_mixtures(
         if start % (256 * _BATCH) == 0:
             log.info("%d of %d mixtures", start, count)
     images.flush()
-    np.save(folder / _TARGETS, vectors)
+    np.save(folder / MIXTURES, vectors)
 
 
 def load_mixtures(folder: Path) -> tuple[Image, FloatArray]:
     """What :func:`write_mixtures` wrote; the images stay on disk until they are used."""
-    return np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _TARGETS)
+    return np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / MIXTURES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model_server.faces.alignment import PORTRAIT_SIDE
 from training.config import TrainConfig
 from training.faces.tuning import TuneOptions
 
@@ -63,8 +64,9 @@ Describes one face: "oval face, bushy eyebrows, brown hair, slight smile".
 Half-width ResNet-50 (first weights: Yahoo's open_nsfw, BSD-2-Clause; its last stages then tuned
 on faces) and an LSTM that reads the words, to which the pooled face is added (the merge decoder of
 Tanti et al. 2018): what there is to say of a face is not a matter of where to look. Input: a
-portrait aligned by five landmarks, 224 x 224. Output: a description in a fixed grammar
-(model_server/captioning/face_grammar.py), from which the attributes can be parsed back.
+portrait aligned by five landmarks, {PORTRAIT_SIDE} x {PORTRAIT_SIDE}. Output: a description in
+a fixed grammar (model_server/captioning/face_grammar.py), from which the attributes can be
+parsed back.
 
 ## What it says, and what it does not
 

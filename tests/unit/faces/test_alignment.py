@@ -5,6 +5,7 @@ import pytest
 
 from model_server.analysis import BoundingBox, Detection
 from model_server.faces.alignment import (
+    PORTRAIT_SIDE,
     PORTRAIT_TEMPLATE,
     align_face,
     align_portrait,
@@ -67,8 +68,8 @@ def test_a_portrait_beyond_the_edge_is_grey():
     image = np.full((60, 60, 3), 255, np.uint8)
     detection = Detection(BoundingBox(0, 0, 60, 60), POINTS * 0.6, 0.9)
     portrait = align_portrait(image, detection)
-    assert portrait.shape == (224, 224, 3)
-    assert portrait[112, 112].tolist() == [255, 255, 255]
+    assert portrait.shape == (PORTRAIT_SIDE, PORTRAIT_SIDE, 3)
+    assert portrait[PORTRAIT_SIDE // 2, PORTRAIT_SIDE // 2].tolist() == [255, 255, 255]
     assert portrait[2, 2].tolist() == [127, 127, 127]
 
 
