@@ -23,8 +23,8 @@ __all__ = [
     "warp",
 ]
 
-PORTRAIT_SIDE = 144
-"""Pixels of a portrait: as many as the captioner of faces sees. News photos have hardly more."""
+PORTRAIT_SIDE = 224
+"""Pixels of a portrait, as the captioner of faces sees it: nothing is resized on the way."""
 
 PORTRAIT_TEMPLATE = np.array(
     [[0.385, 0.470], [0.615, 0.470], [0.500, 0.590], [0.405, 0.695], [0.595, 0.695]], np.float32

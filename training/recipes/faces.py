@@ -34,13 +34,13 @@ __all__ = ["CAPTIONER", "PHASES", "main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "3"
+VERSION = "2"
 DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty": 1.0}
 
 PHASES: Mapping[str, TuneOptions] = {
-    "stage-4": TuneOptions(stages=1, views=2, epochs=3),
+    "stage-4": TuneOptions(stages=1, views=1, epochs=3),
     "stage-4-again": TuneOptions(
-        stages=1, views=2, epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4
+        stages=1, views=1, epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4
     ),
 }
 """How the encoder learns attributes: each phase starts from the weights of the one before."""
