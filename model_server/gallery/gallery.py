@@ -166,7 +166,8 @@ class Gallery:
         allowed: Keys | None = None
         if required_tags:
             allowed = self._cache.keys_with_tags(required_tags)
-        found = self._index.search(embeddings, max_matches, allowed)
+        # How likely the best one is the person depends on the second, asked for or not.
+        found = self._index.search(embeddings, max(max_matches, 2), allowed)
         people = self._cache.by_keys({hit.key for hits in found for hit in hits})
         scorer = self._scorer
         return [
@@ -174,7 +175,7 @@ class Gallery:
                 Match(people[hit.key].id, similarity)
                 for hit, similarity in zip(hits, scorer.matches(hits), strict=True)
                 if hit.key in people  # else deleted since the search
-            )
+            )[:max_matches]
             for hits in found
         ]
 
@@ -294,8 +295,9 @@ class Gallery:
             changes = self.store.changes(self._revision)
             self._index.remove(changes.deleted)
             self._index.replace(changes.faces)
-            self._best.change(self._index, changes.faces, changes.deleted)
-            self._scorer = Scorer(self._seed.calibration, self._seed.genuine, self._best.scores)
+            for matches in (self._strangers, self._rivals):
+                matches.change(self._index, changes.faces, changes.deleted)
+            self._scorer = self._new_scorer()
             self._cache.forget((*changes.changed, *changes.deleted_ids), changes.revision)
             self._revision = changes.revision
             if self._index.is_outgrown and not (self._settler and self._settler.is_alive()):
@@ -322,13 +324,23 @@ class Gallery:
                 if self._snapshots:
                     self._snapshots.save(self._index, self._revision)
                     self._saved_revision = self._revision
-        self._best = BestMatches(self._seed.hubness, self._seed.reference, self._own_keys())
-        self._best.search_all(self._index)
-        self._scorer = Scorer(self._seed.calibration, self._seed.genuine, self._best.scores)
+        seed = self._seed
+        self._strangers = BestMatches(
+            seed.hubness, seed.reference, self._keys_of(seed.reference_ids)
+        )
+        self._rivals = BestMatches(seed.hubness, seed.probes, self._keys_of(seed.probe_ids))
+        for matches in (self._strangers, self._rivals):
+            matches.search_all(self._index)
+        self._scorer = self._new_scorer()
         self._cache.forget((), self._revision)
 
-    def _own_keys(self) -> Sequence[int]:
-        ids = list(self._seed.reference_ids)
+    def _new_scorer(self) -> Scorer:
+        """For the gallery as it is now."""
+        seed = self._seed
+        return Scorer(seed.calibration, seed.genuine, self._rivals.scores, self._strangers.scores)
+
+    def _keys_of(self, ids: Sequence[str]) -> Sequence[int]:
+        """Key in the gallery of each, -1 where there is none."""
         with self.store.database.reading() as connection:
-            keys = self.store.keys_of(connection, ids)
+            keys = self.store.keys_of(connection, list(dict.fromkeys(ids)))
         return [keys.get(celebrity_id, -1) for celebrity_id in ids]

@@ -12,6 +12,7 @@ from model_server.gallery.calibration import Calibration
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex, Hit
 from model_server.gallery.records import PersonFaces
+from model_server.gallery.top_match import TopMatchCurve
 
 __all__ = ["BestMatches", "Scorer"]
 
@@ -20,9 +21,12 @@ _MAX_RANK = 0.999
 
 _NOBODY = -1
 
+_KEPT = 2
+"""Matches that are kept of each: the best, and how far behind the second is."""
+
 
 class BestMatches:
-    """The best match that each of many reference people finds in the gallery.
+    """The two best matches that each of many reference faces finds in the gallery.
 
     Kept up to date at the cost of the change, not of the gallery. A reference person
     who is in the gallery counts as one who is not: the person's own faces are passed over.
@@ -38,13 +42,13 @@ class BestMatches:
         self._hubness = hubness
         self._reference = reference
         self._own: npt.NDArray[np.int64] = np.array(own_keys, np.int64)
-        self._scores = np.full(len(self._own), -np.inf, np.float32)
-        self._keys = np.full(len(self._own), _NOBODY, np.int64)
+        self._scores = np.full((len(self._own), _KEPT), -np.inf, np.float32)
+        self._keys = np.full((len(self._own), _KEPT), _NOBODY, np.int64)
 
     @property
     def scores(self) -> FloatArray:
-        """Score of each best match; shape (R,), or fewer where nobody else is there."""
-        return self._scores[np.isfinite(self._scores)]
+        """Scores of the two, best first, -inf where there is nobody; shape (R, 2)."""
+        return self._scores.copy()
 
     def search_all(self, index: FaceIndex) -> None:
         """Searches the whole gallery."""
@@ -62,8 +66,8 @@ class BestMatches:
         """
         changed = list(people)
         keys = np.array([person.key for person in changed], np.int64)
-        # Who lost the best match must search again; the others can only find a better one.
-        lost = np.isin(self._keys, np.r_[keys, np.array(list(gone), np.int64)])
+        # Who lost a match must search again; the others can only find a better one.
+        lost = np.isin(self._keys, np.r_[keys, np.array(list(gone), np.int64)]).any(1)
         filled = [person for person in changed if len(person.vectors)]
         if filled:
             self._improve(filled)
@@ -79,18 +83,20 @@ class BestMatches:
         cosines = self._reference @ vectors.T
         scores = np.maximum.reduceat(cosines, starts, axis=1) - bias
         scores[self._own[:, None] == keys[None, :]] = -np.inf
-        best = scores.argmax(1)
-        found = scores[np.arange(len(best)), best]
-        better = found > self._scores
-        self._scores[better] = found[better]
-        self._keys[better] = keys[best[better]]
+        found, places = _largest(scores)
+        scores = np.concatenate([self._scores, found], axis=1)
+        known = np.concatenate([self._keys, keys[places]], axis=1)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :_KEPT]
+        self._scores = np.take_along_axis(scores, best, 1)
+        self._keys = np.take_along_axis(known, best, 1)
 
     def _search(self, index: FaceIndex, rows: npt.NDArray[np.intp]) -> None:
-        found = index.search(self._reference[rows], 2)
+        found = index.search(self._reference[rows], _KEPT + 1)
         for row, hits in zip(rows.tolist(), found, strict=True):
-            other = next((hit for hit in hits if hit.key != self._own[row]), None)
-            self._scores[row] = other.score if other else -np.inf
-            self._keys[row] = other.key if other else _NOBODY
+            others = [hit for hit in hits if hit.key != self._own[row]][:_KEPT]
+            missing = _KEPT - len(others)
+            self._scores[row] = [hit.score for hit in others] + [-np.inf] * missing
+            self._keys[row] = [hit.key for hit in others] + [_NOBODY] * missing
 
 
 class Scorer:
@@ -107,14 +113,21 @@ class Scorer:
     Args:
         pairs: P(same person) of two faces by their cosine.
         genuine: Scores that people reach with another photo of their own; may be empty.
-        best_matches: Score of the best match of each reference person, any order.
+        rivals: Of the same faces the scores of the two best matches among others, best first,
+            -inf where there is nobody; shape (n, 2).
+        strangers: The same of the reference people, shape (R, 2).
     """
 
-    def __init__(self, pairs: Calibration, genuine: FloatArray, best_matches: FloatArray) -> None:
+    def __init__(
+        self, pairs: Calibration, genuine: FloatArray, rivals: FloatArray, strangers: FloatArray
+    ) -> None:
+        best_matches = strangers[np.isfinite(strangers[:, 0]), 0]
         self._pairs = pairs
         self._matches = pairs
+        self._top: TopMatchCurve | None = None
         if len(genuine) and len(best_matches):
             self._matches = _fit_best(genuine, best_matches)
+            self._top = TopMatchCurve.fit(genuine, rivals, strangers)
         self._sorted = np.sort(best_matches.astype(np.float64))
         self._ranks = (np.arange(len(best_matches)) + 0.5) / max(len(best_matches), 1)
         self._spread = max(float(self._sorted.std()), 1e-6) if len(best_matches) else 1.0
@@ -123,24 +136,31 @@ class Scorer:
         """How alike a face and the celebrities found for it are.
 
         A face is of one person only: what speaks for the celebrities before it, best
-        first, speaks against a celebrity. The best one's probability does not depend on
-        how many are asked for.
+        first, speaks against a celebrity.
+
+        Args:
+            hits: Best first. The first one's probability depends on how far it is ahead of
+                the second: leave that out only where there is none.
         """
         similarities: list[Similarity] = []
-        odds_so_far = 0.0
-        for hit in hits:
-            odds = self._matches.odds(hit.score)
-            odds_so_far += odds
-            # What is not told by similarity may speak for the best match, and for no other.
-            guess = 0.0 if similarities else self._matches.guess
+        not_the_best, odds_so_far = 1.0, 0.0
+        for place, hit in enumerate(hits):
+            if place == 0:
+                probability = self._best_probability(hits)
+                not_the_best = 1 - probability
+            else:
+                odds = self._matches.odds(hit.score)
+                odds_so_far += odds
+                probability = not_the_best * self._matches.told * odds / (1 + odds_so_far)
             similarities.append(
-                Similarity(
-                    cosine=_cosine(hit.cosine),
-                    likeness=self.likeness(hit.score),
-                    same_person_probability=guess + self._matches.told * odds / (1 + odds_so_far),
-                )
+                Similarity(_cosine(hit.cosine), self.likeness(hit.score), probability)
             )
         return similarities
+
+    def _best_probability(self, hits: Sequence[Hit]) -> float:
+        if self._top and len(hits) > 1:
+            return self._top.probability(hits[0].score, hits[1].score)
+        return self._matches.probability(hits[0].score)
 
     def pair(self, cosine: float, bias: float) -> Similarity:
         """How alike two faces are that were not searched for.
@@ -174,6 +194,21 @@ class Scorer:
         else:
             rank = float(np.interp(score, reference, ranks))
         return 100 * rank
+
+
+def _largest(scores: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """The largest values of each row, :data:`_KEPT` of them, and where they stand.
+
+    Pass by pass, which needs no index as large as the scores; these are lost.
+    """
+    rows = np.arange(len(scores))
+    values, places = [], []
+    for _ in range(_KEPT):
+        place = scores.argmax(1)
+        values.append(scores[rows, place])
+        places.append(place)
+        scores[rows, place] = -np.inf
+    return np.stack(values, axis=1), np.stack(places, axis=1)
 
 
 def _fit_best(genuine: FloatArray, best_matches: FloatArray) -> Calibration:

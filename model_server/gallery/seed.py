@@ -2,8 +2,8 @@
 
 Kind "gallery". ``people.json`` lists names and tags; ``faces.npz`` holds the
 embeddings (float16, rows of each person together); ``reference.npz`` one embedding of
-each of many people, to rank likeness by, and what scores people reach with another photo
-of themselves; and of people in general, to tell who is near to everybody.
+each of many people, to rank likeness by, faces that have scores with another photo of
+their person; and of people in general, to tell who is near to everybody.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ class Seed:
         hubness: What is taken off the cosines of faces that are near to everybody.
         reference: Unit rows, shape (R, D), one face of each of R people whom no
             training has seen.
-        genuine: Scores that such people reach with another photo of their own.
+        genuine: Scores that faces of such people reach with other photos of their person,
+            shape (n,).
+        probes: These faces, unit rows, shape (n, D).
         reference_ids: The celebrity that each of them is, where the gallery has it:
             they count as people who are not in the gallery by leaving that one out.
+        probe_ids: Likewise of the probes.
     """
 
     version: str
@@ -47,7 +50,9 @@ class Seed:
     hubness: Hubness
     reference: FloatArray
     genuine: FloatArray
+    probes: FloatArray
     reference_ids: tuple[str, ...]
+    probe_ids: tuple[str, ...]
     _bundle: Bundle
 
     KIND = "gallery"
@@ -65,6 +70,8 @@ class Seed:
             general = _unit(arrays["general"])
             reference_ids = tuple(arrays["ids"].tolist())
             genuine = arrays["genuine"].astype(np.float32)
+            probes = _unit(arrays["probes"])
+            probe_ids = tuple(arrays["probe_ids"].tolist())
         return cls(
             bundle.version,
             str(bundle.read("embedder_version")),
@@ -72,7 +79,9 @@ class Seed:
             Hubness.from_manifest(bundle.read("hubness"), general),
             reference,
             genuine,
+            probes,
             reference_ids,
+            probe_ids,
             bundle,
         )
 

@@ -63,6 +63,8 @@ def write_seed(
         ids=np.array(strangers),
         general=general,
         genuine=np.linspace(0.75, 0.95, 40, dtype=np.float32),
+        probes=np.stack([face_of(name, 1).embedding for name in strangers]).astype(np.float16),
+        probe_ids=np.array(strangers),
     )
     write_manifest(
         folder,

@@ -114,7 +114,7 @@ def ask(table: FaceTable, probes: Probes) -> Answers:
     enrolled = np.full((count, SHOWN), np.nan)
     right = np.zeros((count, SHOWN), bool)
     pairs: list[Said] = []
-    best, fold = probes.best_other, fold_of(probes.people)
+    best, two, fold = probes.best_other, probes.best_two_others, fold_of(probes.people)
     # One photo a person, lest people with many photos decide.
     single = np.isin(probes.rows, reference_rows(table, probes.rows))
     for part in range(FOLDS):
@@ -122,7 +122,8 @@ def ask(table: FaceTable, probes: Probes) -> Answers:
         if not (test.any() and (fit & probes.mated).any()):
             continue
         curve = Calibration.fit(*pair_cosines(table, probes.rows[fit]))
-        scorer = Scorer(curve, probes.own[fit & probes.mated], best[fit & single])
+        mated = fit & probes.mated
+        scorer = Scorer(curve, probes.own[mated], two[mated], two[fit & single])
         pairs.append(_said_of_pairs(curve, *pair_cosines(table, probes.rows[test], seed=1)))
         for place in np.flatnonzero(test).tolist():
             likeness[place] = scorer.likeness(float(best[place]))

@@ -55,6 +55,13 @@ class Probes:
         """Score of the best match among all other people, shape (N,)."""
         return np.array([hits[0].score for hits in self.others], np.float32)
 
+    @property
+    def best_two_others(self) -> FloatArray:
+        """Scores of the two best matches among all other people, -inf for none, shape (N, 2)."""
+        none = [-np.inf] * 2
+        scores = [([hit.score for hit in hits] + none)[:2] for hits in self.others]
+        return np.array(scores, np.float32).reshape(-1, 2)
+
     def shown(self, place: int, *, enrolled: bool) -> tuple[list[Hit], npt.NDArray[np.bool_]]:
         """The matches that a face is shown, and which of them are its person.
 

@@ -97,19 +97,25 @@ def general_hubness(table: FaceTable) -> Hubness:
     return Hubness.fit(table.vectors[rows], HUB_NEIGHBOURS, HUB_WEIGHT)
 
 
-def genuine_scores(table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubness) -> FloatArray:
-    """What people score with one photo against the centres of their others, shape (n,)."""
-    scores = []
+def genuine_scores(
+    table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubness
+) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """What people score with one photo against the centres of their others.
+
+    Returns:
+        The rows of these photos and their scores, shape (n,) each.
+    """
+    probes: list[int] = []
+    scores: list[float] = []
     for person in np.unique(table.people[rows]):
         own = rows[table.people[rows] == person]
         if len(own) < 2:
             continue
         # A person with a hundred photos must not outweigh a hundred people.
-        scores += [
-            own_score(table, table.vectors[probe], own[own != probe], hubness)
-            for probe in own[:MAX_PROBES]
-        ]
-    return np.array(scores, np.float32)
+        for probe in own[:MAX_PROBES].tolist():
+            probes.append(probe)
+            scores.append(own_score(table, table.vectors[probe], own[own != probe], hubness))
+    return np.array(probes, np.intp), np.array(scores, np.float32)
 
 
 def own_score(
@@ -159,6 +165,7 @@ def write_seed(
     reference = reference_rows(table, val)
     hubness = general_hubness(table)
     pairs = Calibration.fit(*pair_cosines(table, val))
+    probes, genuine = genuine_scores(table, val, hubness)
 
     destination.mkdir(parents=True, exist_ok=True)
     people = _people(data, table, enrolled.ids)
@@ -174,7 +181,9 @@ def write_seed(
         embeddings=table.vectors[reference].astype(np.float16),
         ids=table.people[reference],
         general=hubness.reference.astype(np.float16),
-        genuine=genuine_scores(table, val, hubness).astype(np.float32),
+        genuine=genuine,
+        probes=table.vectors[probes].astype(np.float16),
+        probe_ids=table.people[probes],
     )
     write_manifest(
         destination,

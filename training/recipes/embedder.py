@@ -16,17 +16,14 @@ import typer
 
 from model_server.bundle import BUNDLES, MANIFEST
 from training.embedder import commands
-from training.embedder.mixtures import MIXTURES
 
 __all__ = ["main"]
 
-VERSION = "5"
+VERSION = "4"
 
 _DIMENSION = 128
 _STEPS = 2700
 _STEADY_STEPS = 4000
-_MIXTURES = 25_000
-_FURTHER_STEPS = 1800
 
 
 def main(
@@ -37,26 +34,20 @@ def main(
     out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "embedder",
     threads: int = 1,
 ) -> None:
-    """Aligns the faces, asks the teacher about them, trains three times, prints the figures."""
+    """Aligns the faces, asks the teacher about them, trains twice, exports, prints the figures."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
     if not (work / "faces.npz").exists():
         commands.crops(data, work)
     if not (work / "teacher.npz").exists():
         commands.targets(work, teacher)
-    student, first, second = work / "student", work / "first", work / "second"
+    student, first = work / "student", work / "first"
     commands.train(work, student, steps=_STEPS, dimension=_DIMENSION, threads=threads)
     if not (first / MANIFEST).exists():
         # It teaches only: the more it looks, the surer it is.
         commands.export(student, "first", first, flip=True, scale=[0.93, 1.0, 1.07])
     steady = work / "steady"
     commands.steady(work, steady, bundle=first, steps=_STEADY_STEPS, threads=threads)
-    if not (second / MANIFEST).exists():
-        commands.export(steady, "second", second, flip=True, began=first)
-    if not (work / MIXTURES).exists():
-        commands.mixtures(work, teacher, count=_MIXTURES, threads=threads)
-    further = work / "further"
-    commands.further(work, further, bundle=second, steps=_FURTHER_STEPS, threads=threads)
-    commands.export(further, VERSION, out, flip=True)
+    commands.export(steady, VERSION, out, flip=True, began=first)
     commands.pairs(data, work, [out], teacher)
 
 

@@ -33,6 +33,14 @@ def test_a_new_gallery_holds_the_people_of_the_seed(gallery):
     assert best_of(gallery, face_of("Seed Two", 1)) == "seed-two"
 
 
+def test_the_best_match_is_the_same_however_many_are_asked_for(gallery):
+    """Its probability depends on the second one, and that is looked at, shown or not."""
+    probe = face_of("Seed Two", 1).embedding[None]
+    [one], (first, second) = (gallery.match(probe, max_matches=n)[0] for n in (1, 2))
+    assert one == first
+    assert second.celebrity_id == "seed-one"
+
+
 def test_a_created_celebrity_is_read_back_as_it_was_given(gallery):
     """Names, aliases, tags and the Wikidata item survive; the rest is set by the gallery."""
     given = person("Ada Lovelace", "field:math", aliases=("Ada",), wikidata_id="Q7259")

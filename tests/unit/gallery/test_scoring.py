@@ -16,9 +16,19 @@ NO_HUBNESS = Hubness.fit(np.zeros((0, DIMENSION), np.float32), 1, 0.0)
 PAIRS = Calibration(20.0, -10.0)
 
 
-def best_probability(scorer, score):
-    [similarity] = scorer.matches([Hit(1, score, score)])
-    return similarity.same_person_probability
+NOBODY = np.zeros(0, np.float32)
+NO_RIVALS = np.zeros((0, 2), np.float32)
+
+
+def two_best(best, behind=0.03):
+    """Best matches and second ones, that far behind on average."""
+    gap = np.random.default_rng(2).exponential(behind, len(best)).astype(np.float32)
+    return np.stack([best, best - gap], axis=1)
+
+
+def best_probability(scorer, score, second=None):
+    hits = [Hit(1, score, score)] + [Hit(2, second, second)] * (second is not None)
+    return scorer.matches(hits)[0].same_person_probability
 
 
 def unit_rows(count, seed):
@@ -29,7 +39,7 @@ def unit_rows(count, seed):
 def test_fifty_is_the_median_best_match():
     """Likeness is the rank among the best matches of strangers."""
     best = np.linspace(0.4, 0.6, 101).astype(np.float32)
-    scorer = Scorer(PAIRS, np.zeros(0, np.float32), best)
+    scorer = Scorer(PAIRS, NOBODY, NO_RIVALS, two_best(best))
     assert scorer.likeness(0.5) == pytest.approx(50, abs=0.1)
     assert scorer.likeness(0.42) == pytest.approx(10, abs=1)
     assert scorer.likeness(0.58) == pytest.approx(90, abs=1)
@@ -38,7 +48,7 @@ def test_fifty_is_the_median_best_match():
 def test_likeness_rises_everywhere_and_stays_within_bounds():
     """No two similarities tie, also far outside of what strangers reach."""
     best = np.random.default_rng(0).normal(0.5, 0.05, 50).astype(np.float32)
-    scorer = Scorer(PAIRS, np.zeros(0, np.float32), best)
+    scorer = Scorer(PAIRS, NOBODY, NO_RIVALS, two_best(best))
     values = [scorer.likeness(score) for score in np.linspace(0.2, 0.75, 200)]
     assert all(a < b for a, b in pairwise(values))
     assert scorer.likeness(-1) >= 0
@@ -49,10 +59,26 @@ def test_a_match_must_beat_the_best_of_thousands():
     """A similarity that convinces between two photos does not where it is a stranger's best."""
     strangers = np.random.default_rng(0).normal(0.6, 0.03, 300).astype(np.float32)
     genuine = np.random.default_rng(1).normal(0.85, 0.05, 300).astype(np.float32)
-    scorer = Scorer(PAIRS, genuine, strangers)
+    scorer = Scorer(PAIRS, genuine, two_best(strangers), two_best(strangers))
     assert scorer.pair(0.6, 0.0).same_person_probability > 0.85
+    assert best_probability(scorer, 0.6, 0.57) < 0.05
+    assert best_probability(scorer, 0.85, 0.6) > 0.95
+    # A celebrity alone has nobody to be ahead of.
     assert best_probability(scorer, 0.6) < 0.05
     assert best_probability(scorer, 0.85) > 0.95
+
+
+def test_a_lead_over_the_second_speaks_for_the_best():
+    """Of two best matches with one score that is the person which is far ahead of the others."""
+    rng = np.random.default_rng(0)
+    strangers = two_best(rng.normal(0.55, 0.05, 500).astype(np.float32))
+    genuine = rng.normal(0.6, 0.08, 500).astype(np.float32)
+    scorer = Scorer(PAIRS, genuine, strangers, strangers)
+    close, ahead = (best_probability(scorer, 0.62, second) for second in (0.61, 0.48))
+    assert close < 0.3
+    assert ahead > 0.8
+    values = [best_probability(scorer, 0.62, second) for second in np.linspace(0.2, 0.62, 30)]
+    assert all(low > high for low, high in pairwise(values))
 
 
 def test_the_best_match_is_as_often_the_person_as_its_probability_says():
@@ -60,12 +86,15 @@ def test_the_best_match_is_as_often_the_person_as_its_probability_says():
     rng = np.random.default_rng(0)
     # Some own scores stay below the best of all others: they are never seen.
     genuine, others = rng.normal(0.65, 0.05, 4000), rng.normal(0.55, 0.05, 4000)
-    scorer = Scorer(PAIRS, genuine[::2].astype(np.float32), others[::2].astype(np.float32))
-    genuine, others = genuine[1::2], others[1::2]
+    rivals = two_best(others.astype(np.float32))
+    scorer = Scorer(PAIRS, genuine[::2].astype(np.float32), rivals[::2], rivals[::2])
+    genuine, rivals = genuine[1::2], rivals[1::2]
     enrolled = np.arange(len(genuine)) % 2 == 0
-    best = np.where(enrolled, np.maximum(genuine, others), others)
-    right = enrolled & (genuine > others)
-    said = np.array([best_probability(scorer, score) for score in best])
+    found = np.where(enrolled[:, None], np.column_stack([genuine, rivals]), [[-1, *[0.0] * 2]])
+    found[~enrolled, 1:] = rivals[~enrolled]
+    best, second = -np.sort(-found, axis=1)[:, :2].T
+    right = enrolled & (genuine > rivals[:, 0])
+    said = np.array([best_probability(scorer, *both) for both in zip(best, second, strict=True)])
     assert said.mean() == pytest.approx(right.mean(), abs=0.02)
     sure = said > 0.8
     assert said[sure].mean() == pytest.approx(right[sure].mean(), abs=0.05)
@@ -75,11 +104,12 @@ def test_a_face_is_of_one_person_only():
     """Of two celebrities who are both very much alike the second is hardly the person too."""
     strangers = np.random.default_rng(0).normal(0.6, 0.03, 300).astype(np.float32)
     genuine = np.random.default_rng(1).normal(0.85, 0.05, 300).astype(np.float32)
-    scorer = Scorer(PAIRS, genuine, strangers)
+    scorer = Scorer(PAIRS, genuine, two_best(strangers), two_best(strangers))
     hits = [Hit(1, 0.9, 0.9), Hit(2, 0.85, 0.85), Hit(3, 0.5, 0.5)]
     first, second, third = (match.same_person_probability for match in scorer.matches(hits))
-    assert first == best_probability(scorer, 0.9) > 0.95
+    assert first == best_probability(scorer, 0.9, 0.85)
     assert third < second < 0.1
+    assert first + second + third <= 1
 
 
 def test_a_calibration_finds_the_curve_that_made_the_data():
@@ -117,13 +147,13 @@ def test_a_few_similarities_are_enough_for_a_calibration(same, different):
 
 
 def test_best_matches_follow_the_gallery():
-    """Kept up change by change, they are what a search of everything gives."""
+    """Kept up change by change, the best two are what a search of everything gives."""
     reference = unit_rows(30, 0)
     hubness = Hubness.fit(unit_rows(40, 1), 5, 0.5)
     own = [*range(10), *[-1] * 20]
     index = FaceIndex(DIMENSION, hubness)
     kept = BestMatches(hubness, reference, own)
-    assert len(kept.scores) == 0
+    assert np.isneginf(kept.scores).all()
     # The first ten reference people are in the gallery, with their very faces.
     start = [PersonFaces(key, reference[key : key + 1]) for key in range(10)]
     start += [PersonFaces(key, unit_rows(2, key)) for key in range(10, 60)]

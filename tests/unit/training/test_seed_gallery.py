@@ -84,5 +84,5 @@ def test_a_seed_is_written_that_the_server_reads(tmp_path):
     assert jane.tags == ("field:singer", "field:actor", "country:india")
     assert len(faces) == 1
     assert seed.reference.shape == (40, 16)
-    assert len(seed.genuine) == 120
+    assert len(seed.genuine) == len(seed.probes) == len(seed.probe_ids) == 120
     assert f"{figures['celebrities_rank_1']:g}" in (destination / "MODEL_CARD.md").read_text()
