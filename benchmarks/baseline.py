@@ -1,11 +1,12 @@
 """The plain way, to compare with: a web handler that runs eager torch, one photo at a time.
 
-    python -m benchmarks.baseline --port-file FILE [--find-faces]
+    python -m benchmarks.baseline --port-file FILE [--find-faces] [--describe-faces]
 
 As student projects do it: decode everything, full-width torchvision ResNet-50 in eager
 mode, a greedy LSTM, and a second eager network for the face. Weights are random, for the
 time a network takes does not depend on them. Where the face is, it is told, which flatters
-it; with ``--find-faces`` dlib's HOG detector looks for it, without enlarging the photo.
+it; with ``--find-faces`` dlib's HOG detector looks for it, without enlarging the photo. With
+``--describe-faces`` a second captioner looks at the face, as it would have to for our answer.
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ class BaselineServer:
     Args:
         gallery_size: Celebrities to compare with.
         find_faces: Whether to look for the face.
+        describe_faces: Whether to caption the face too.
     """
 
-    def __init__(self, gallery_size: int, *, find_faces: bool = False) -> None:
+    def __init__(
+        self, gallery_size: int, *, find_faces: bool = False, describe_faces: bool = False
+    ) -> None:
         models = torchvision_models()
-        self._encoder = models.resnet50(weights=None).eval()
-        self._encoder.fc = torch.nn.Identity()
-        self._decoder = GreedyLstm().eval()
+        captioners = 2 if describe_faces else 1
+        self._captioners = [_captioner(models) for _ in range(captioners)]
         self._embedder = models.resnet50(weights=None).eval()
         self._gallery = np.random.default_rng(0).normal(size=(gallery_size, 1000))
         self._detector = _dlib_detector() if find_faces else None
@@ -78,11 +81,14 @@ class BaselineServer:
         """Everything about one photo, the plain way."""
         image = Image.open(io.BytesIO(data)).convert("RGB")
         with torch.no_grad():
-            caption = self._decoder(self._encoder(_tensor(image, 224)))
             face = image.crop(self._find_face(image))
+            captions = [
+                captioner(_tensor(picture, 224))
+                for captioner, picture in zip(self._captioners, (image, face), strict=False)
+            ]
             vector = self._embedder(_tensor(face, 160)).numpy()[0]
         cosine = self._gallery @ vector / np.linalg.norm(self._gallery, axis=1)
-        return {"caption": caption, "match": int(cosine.argmax())}
+        return {"captions": captions, "match": int(cosine.argmax())}
 
     def _find_face(self, image: Image.Image) -> tuple[int, int, int, int]:
         if self._detector and (found := self._detector(np.asarray(image), 0)):
@@ -110,6 +116,12 @@ class BaselineServer:
         return Handler
 
 
+def _captioner(models: Any) -> torch.nn.Sequential:
+    encoder = models.resnet50(weights=None)
+    encoder.fc = torch.nn.Identity()
+    return torch.nn.Sequential(encoder, GreedyLstm()).eval()
+
+
 def _tensor(image: Image.Image, side: int) -> torch.Tensor:
     pixels = np.asarray(image.resize((side, side)), dtype=np.float32) / 255.0
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).unsqueeze(0)
@@ -126,8 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port-file", type=Path, required=True, help="the port is written here")
     parser.add_argument("--find-faces", action="store_true")
+    parser.add_argument("--describe-faces", action="store_true")
     options = parser.parse_args()
-    server = BaselineServer(gallery_size=5200, find_faces=options.find_faces)
+    server = BaselineServer(
+        5200, find_faces=options.find_faces, describe_faces=options.describe_faces
+    )
     draft = options.port_file.with_suffix(".new")
     draft.write_text(str(server.port))
     draft.rename(options.port_file)

@@ -1,9 +1,8 @@
-"""lookalike-train embedder: the face embedder, from photos to figures."""
+"""lookalike-train embedder: how the face embedder is made, step by step."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 
 from model_server.analysis import FloatArray, Image
-from model_server.bundle import BUNDLES, load_bundle
-from model_server.engines.openvino import OpenVinoEngine
-from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
-from training.checkpoint import load_model
 from training.embedder.augment import blends, centre
-from training.embedder.convert_detector import convert_detector
-from training.embedder.convert_dlib import agreement, convert, dlib_file
+from training.embedder.convert_dlib import dlib_file
 from training.embedder.crops import LANDMARKS, FaceSet, write_crops
 from training.embedder.distil import (
     BLEND,
@@ -35,27 +28,27 @@ from training.embedder.distil import (
 )
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
-from training.embedder.identification import identification
+from training.embedder.inputs import (
+    EMBEDDER,
+    Bundle,
+    Data,
+    Folder,
+    Teacher,
+    read_detector,
+    read_embedder,
+    read_targets,
+    unit,
+)
+from training.embedder.measuring import app as measuring
 from training.embedder.mixtures import load_mixtures, write_mixtures
 from training.embedder.network import FaceNetwork
-from training.embedder.scenes import detection_table
 from training.embedder.teacher import Reference, write_targets
 from training.embedder.trained import mixed, read_shipped, read_student
-from training.embedder.two_in_one import encode_portraits, linear_head
-from training.embedder.verification import PairTests
 
 __all__ = ["app"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-console = Console(width=150)
-
-Data = Annotated[Path, typer.Option(help="Folder with the data sets lfw and celebrities.")]
-Folder = Annotated[Path, typer.Option(help="Where the aligned faces and the runs live.")]
-Teacher = Annotated[Path, typer.Option(help="face-reidentification-retail-0095.onnx")]
-Bundle = Annotated[Path, typer.Option(help="An embedder bundle.")]
-
-EMBEDDER = BUNDLES / "embedder"
-
+app.add_typer(measuring)
 STEADY = DistilOptions(steps=4000, learning_rate=2e-4, solve_head=False)
 
 FURTHER = DistilOptions(steps=1700, learning_rate=1.2e-4, solve_head=False, frozen_blocks=3)
@@ -80,20 +73,10 @@ def _start() -> None:
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 
-def _detector() -> FaceDetector:
-    return FaceDetector(
-        load_bundle(BUNDLES / "detector", kind=FaceDetector.KIND), OpenVinoEngine(1, 1)
-    )
-
-
-def _embedder(folder: Path) -> FaceEmbedder:
-    return FaceEmbedder(load_bundle(folder, kind=FaceEmbedder.KIND), OpenVinoEngine(1, 1))
-
-
 @app.command()
 def crops(data: Data, out: Folder) -> None:
     """Finds and aligns every face of the data sets, once for all later steps."""
-    write_crops(data, out, _detector())
+    write_crops(data, out, read_detector())
 
 
 @app.command()
@@ -115,12 +98,12 @@ def train(
     torch.set_num_threads(threads)
     faces = FaceSet.load(folder)
     rows = training_rows(faces)
-    wanted = _targets(folder)[rows]
+    wanted = read_targets(folder)[rows]
     distil(
         FaceNetwork(load_dlib_network(dlib_file()), dimension),
         faces.crops[rows],
         np.array(faces.people)[rows],
-        _unit(wanted @ principal_axes(wanted, dimension)),
+        unit(wanted @ principal_axes(wanted, dimension)),
         run=run,
         options=DistilOptions(steps=steps),
     )
@@ -145,14 +128,14 @@ def steady(
     rows = training_rows(faces)
     crops = np.asarray(faces.crops[rows])
     crops = np.concatenate([crops, blends(crops, np.random.default_rng(0))])
-    wanted = _kept(run / "targets.npy", lambda: _embed(_embedder(bundle), crops))
-    wanted[: len(rows)] += turned(_targets(folder)[rows], wanted[: len(rows)])
+    wanted = _kept(run / "targets.npy", lambda: _embed(read_embedder(bundle), crops))
+    wanted[: len(rows)] += turned(read_targets(folder)[rows], wanted[: len(rows)])
     people = [*np.array(faces.people)[rows].tolist(), *[BLEND] * len(rows)]
     distil(
         read_shipped(bundle / "network.xml"),
         crops,
         np.array(people),
-        _unit(wanted),
+        unit(wanted),
         run=run,
         options=replace(STEADY, steps=steps),
     )
@@ -183,16 +166,16 @@ def further(
     faces = FaceSet.load(folder)
     rows = training_rows(faces)
     images, of_mixtures = load_mixtures(folder)
-    said = _targets(folder)[rows]
+    said = read_targets(folder)[rows]
     asked = slice(None, None, _EVERY)
-    embedder = _embedder(bundle)
+    embedder = read_embedder(bundle)
     towards = _kept(run / "towards.npy", lambda: _embed(embedder, faces.crops[rows[asked]]))
     turn = rotation(said[asked], towards)
     distil(
         read_shipped(bundle / "network.xml"),
         np.concatenate([faces.crops[rows], images]),
         np.array([*np.array(faces.people)[rows].tolist(), *[BLEND] * len(images)]),
-        _unit(np.concatenate([said, of_mixtures]) @ turn),
+        unit(np.concatenate([said, of_mixtures]) @ turn),
         run=run,
         options=replace(FURTHER, steps=steps),
     )
@@ -209,17 +192,6 @@ def _kept(file: Path, make: Callable[[], FloatArray]) -> FloatArray:
 def _embed(embedder: FaceEmbedder, crops: Image) -> FloatArray:
     aligned = (embedder.align(crop, LANDMARKS) for crop in crops)
     return np.concatenate([embedder.embed_aligned([views]) for views in aligned])
-
-
-def _targets(folder: Path) -> FloatArray:
-    """The teacher's vector of each face, mean of both mirror images."""
-    with np.load(folder / "teacher.npz") as table:
-        return _unit(table["plain"] + table["flip"])
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 @app.command()
@@ -250,95 +222,3 @@ def export(
     if began is not None:
         network = mixed(network, read_shipped(began / "network.xml"), kept)
     export_embedder(network, out, version, flip=flip, scales=scale, calibration=calibration)
-
-
-@app.command(name="dlib")
-def convert_dlib(out: Bundle = EMBEDDER) -> None:
-    """Writes a bundle of dlib's own network."""
-    convert(dlib_file(), out)
-
-
-@app.command()
-def blazeface(source: Annotated[Path, typer.Option(help="face_detection_back.tflite.")]) -> None:
-    """Puts BlazeFace into the detector's bundle, for photos of any shape."""
-    convert_detector(source, BUNDLES / "detector")
-
-
-@app.command()
-def check_dlib(folder: Folder, faces: int = 50) -> None:
-    """Compares the conversion of dlib's network with dlib itself, on the same faces."""
-    table = FaceSet.load(folder)
-    rows = np.linspace(0, len(table.names) - 1, faces).astype(int)
-    cosines = agreement(dlib_file(), [centre(table.crops[row]) for row in rows])
-    console.print(f"{len(cosines)} faces: least cosine {cosines.min():.6f}")
-
-
-@app.command()
-def pairs(
-    data: Data,
-    folder: Folder,
-    bundle: Annotated[list[Path], typer.Option(help="An embedder bundle; several times.")],
-    teacher: Annotated[Path | None, typer.Option(help="The reference's ONNX file.")] = None,
-) -> None:
-    """Verification on LFW's pairs: accuracy and true accepts, overall and for val people."""
-    faces = FaceSet.load(folder)
-    tests = PairTests.read(data, faces)
-    table = tests.table()
-
-    def add(name: str, embed: Callable[[Image], FloatArray], dimension: int) -> None:
-        vectors = np.zeros((len(faces.names), dimension), np.float32)
-        began = time.process_time()
-        for row in tests.used:
-            vectors[row] = embed(faces.crops[row])
-        each = (time.process_time() - began) * 1000 / len(tests.used)
-        table.add_row(name, *tests.figures(vectors), f"{each:.1f}")
-
-    for path in bundle:
-        embedder = _embedder(path)
-        add(
-            embedder.version,
-            lambda crop, of=embedder: of.embed_aligned(  # type: ignore[misc]
-                [of.align(crop, LANDMARKS)]
-            )[0],
-            embedder.dimension,
-        )
-    if teacher is not None:
-        reference = Reference(teacher)
-        add("reference", lambda crop: reference.embed(reference.align_crop(crop)[None])[0], 256)
-    console.print(table)
-
-
-@app.command()
-def two_in_one(
-    data: Data,
-    folder: Folder,
-    captioner: Annotated[Path, typer.Option(help="best.pt of the face captioner's run.")],
-) -> None:
-    """The same figures for a linear head on the face captioner's encoder."""
-    faces = FaceSet.load(folder)
-    model, _, preprocessing, *_ = load_model(captioner)
-    features = encode_portraits(data, faces, model.encoder, preprocessing)
-    learn = training_rows(faces)
-    learn = learn[features[learn].any(1)]
-    vectors = linear_head(features, _targets(folder), learn)
-    tests = PairTests.read(data, faces)
-    table = tests.table()
-    table.add_row("face captioner's encoder", *tests.figures(vectors), "")
-    console.print(table)
-
-
-@app.command()
-def identify(folder: Folder, bundle: Bundle = EMBEDDER) -> None:
-    """Finds celebrities and LFW people among all others; and who is not enrolled."""
-    faces = FaceSet.load(folder)
-    embedder = _embedder(bundle)
-    vectors = np.zeros((len(faces.names), embedder.dimension), np.float32)
-    for row in np.flatnonzero(faces.found):
-        vectors[row] = embedder.embed_aligned([embedder.align(faces.crops[row], LANDMARKS)])[0]
-    console.print(identification(faces, vectors))
-
-
-@app.command()
-def detection(data: Data, scenes: int = 20) -> None:
-    """Recall and false positives of the detector on composed scenes."""
-    console.print(detection_table(data, _detector(), scenes))

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from model_server.bundle import BUNDLES, MANIFEST
-from training.embedder import commands
+from training.embedder import commands, measuring
 
 __all__ = ["main"]
 
@@ -48,7 +48,7 @@ def main(
     steady = work / "steady"
     commands.steady(work, steady, bundle=first, steps=_STEADY_STEPS, threads=threads)
     commands.export(steady, VERSION, out, flip=True, began=first)
-    commands.pairs(data, work, [out], teacher)
+    measuring.pairs(data, work, [out], teacher)
 
 
 if __name__ == "__main__":
