@@ -303,10 +303,10 @@ async def main() -> None:
     logging.getLogger("bots").setLevel(logging.ERROR)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        fake = None
-        if not given.server:
+        fake, address = None, given.server
+        if not address:
             fake = await stack.enter_async_context(running_server(fake_server()))
-        address = given.server or fake.address
+            address = fake.address
         bot = make_bot(address, Path(folder), deadline_s=280.0, queue_per_user=100)
         env = await stack.enter_async_context(world(bot))
         crowd = Crowd(env, given.people, told_apart=fake is not None)

@@ -100,7 +100,7 @@ class Faiss(Rival):
         # Its threads would wait for each other by spinning, which other programs pay for.
         faiss.omp_set_num_threads(1)
         kind = f"{self._kind()},Refine(SQfp16)"
-        index = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.index_factory(self._rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
         self._prepare(faiss.downcast_index(index.base_index), building=True)
         index.train(self._rows[:: max(1, len(self._rows) // _TRAINED_ON)])
         index.add(self._rows)
@@ -110,7 +110,7 @@ class Faiss(Rival):
         import faiss  # noqa: PLC0415 - slow to load
 
         faiss.omp_set_num_threads(1)
-        index = faiss.read_index(str(self._path))
+        index: Any = faiss.read_index(str(self._path))
         index.k_factor = self.compared_again
         self._prepare(faiss.downcast_index(index.base_index), building=False)
         return lambda query: index.search(query[None], _COUNT)[1][0].tolist()

@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
@@ -37,7 +38,7 @@ async def load(address: str, callers: int, seconds: float) -> dict[str, list[flo
 
     async with grpc.aio.insecure_channel(address) as channel:
         photos = photo_pb2_grpc.PhotoServiceStub(channel)
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
 
         async def caller() -> None:
             while (started := time.perf_counter()) < end:
@@ -67,7 +68,7 @@ def _retry_delay(error: grpc.aio.AioRpcError) -> float:
     for detail in status.details if status else ():
         info = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
-            return info.retry_delay.ToTimedelta().total_seconds()
+            return float(info.retry_delay.ToTimedelta().total_seconds())
     raise error
 
 

@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -96,7 +97,7 @@ class ServerProcess:
         self.address = f"127.0.0.1:{int(port_file.read_text())}"
         request = health_pb2.HealthCheckRequest(service="lookalike.v1.PhotoService")
         with grpc.insecure_channel(self.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             while stub.Check(request).status != health_pb2.HealthCheckResponse.SERVING:
                 time.sleep(0.01)
         self.start_s = time.perf_counter() - started

@@ -268,6 +268,14 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
 
         return await self._answer("CreateCelebrity", request, context, create)
 
+    async def UpdateCelebrity(self, request: Any, context: Any) -> Any:
+        def update() -> Any:
+            known = self._known(request.celebrity.name)
+            request.update_mask.MergeMessage(request.celebrity, known, True, True)
+            return celebrity_pb2.UpdateCelebrityResponse(celebrity=known)
+
+        return await self._answer("UpdateCelebrity", request, context, update)
+
     async def DeleteCelebrity(self, request: Any, context: Any) -> Any:
         def delete() -> Any:
             del self.gallery[self._known(request.name).name]
