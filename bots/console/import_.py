@@ -20,7 +20,7 @@ from bots.console.errors import ConsoleError, ExitCode, from_client_error
 from bots.console.importing import Importer, Person, PersonReport, Skipped, find_people
 from bots.console.options import Embedded, KeepPictures, Server, Tags
 from bots.console.output import stderr, stdout, styled, write_file
-from bots.console.runner import complain, run
+from bots.console.runner import NO_SIGNALS, complain, run
 
 __all__ = ["import_"]
 
@@ -127,7 +127,7 @@ def _graceful(importer: Importer) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
 
     def restore() -> None:
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        with contextlib.suppress(*NO_SIGNALS):
             loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, before)  # asyncio.run's own, which cancels
 
@@ -136,7 +136,7 @@ def _graceful(importer: Importer) -> Iterator[None]:
         stderr().print("Finishing those under way … (Ctrl-C again stops at once)")
         restore()
 
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    with contextlib.suppress(*NO_SIGNALS):
         loop.add_signal_handler(signal.SIGINT, stop)
     try:
         yield

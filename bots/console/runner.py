@@ -15,7 +15,11 @@ from pydantic import ValidationError
 from bots.console.errors import ConsoleError, ExitCode
 from bots.console.output import stderr, styled
 
-__all__ = ["complain", "run"]
+__all__ = ["NO_SIGNALS", "complain", "run"]
+
+NO_SIGNALS = (NotImplementedError, RuntimeError, ValueError)
+"""What an event loop raises that takes no signals: on Windows, and beside the main thread.
+Python's own way of ending on Ctrl-C is left then."""
 
 
 def run(command: Coroutine[None, None, ExitCode]) -> None:
@@ -76,7 +80,10 @@ async def _interruptible(command: Coroutine[None, None, ExitCode]) -> ExitCode:
     """Also a plain "kill" lets the command tidy up, such as stop its private server."""
     task = asyncio.ensure_future(command)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows knows no SIGHUP
+        if number is None:
+            continue
+        with contextlib.suppress(*NO_SIGNALS):
             loop.add_signal_handler(number, task.cancel)
     return await task

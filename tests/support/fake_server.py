@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import grpc
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2, duration_pb2, field_mask_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
@@ -32,6 +32,8 @@ __all__ = [
     "running_server",
     "video",
 ]
+
+_CHANGEABLE = ("display_name", "aliases", "tags", "wikidata_id")
 
 
 def picture(
@@ -271,7 +273,9 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
     async def UpdateCelebrity(self, request: Any, context: Any) -> Any:
         def update() -> Any:
             known = self._known(request.celebrity.name)
-            request.update_mask.MergeMessage(request.celebrity, known, True, True)
+            fields = request.update_mask.paths or _CHANGEABLE
+            mask = field_mask_pb2.FieldMask(paths=fields)
+            mask.MergeMessage(request.celebrity, known, True, True)
             return celebrity_pb2.UpdateCelebrityResponse(celebrity=known)
 
         return await self._answer("UpdateCelebrity", request, context, update)
