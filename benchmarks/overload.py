@@ -1,10 +1,11 @@
 """Four times as many callers as the server admits: who is served, and how.
 
-    python -m benchmarks.overload [--seconds 10]
+    python -m benchmarks.overload [--seconds 10] [--arrive 2]
 
-Callers who are refused come back when they are told to. Prints the latency of those
-admitted, at the limit and at four times the limit, how quickly the rest is refused, and
-how quickly a health check answers meanwhile.
+Callers arrive one by one; with ``--arrive 0`` all in the same instant, and then it is their
+own process that most of the refused wait for. Those who are refused come back when they are
+told to. Prints the latency of those admitted, at the limit and at four times the limit, how
+quickly the rest is refused, and how quickly a health check answers meanwhile.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from lookalike.v1 import photo_pb2, photo_pb2_grpc
 LIMIT = 16
 
 
-async def load(address: str, callers: int, seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each call, by how it ended."""
+async def load(address: str, callers: int, seconds: float, arrive: float) -> dict[str, list[float]]:
+    """Milliseconds of each call, by how it ended; the callers come within so many seconds."""
     times: dict[str, list[float]] = {"OK": [], "RESOURCE_EXHAUSTED": [], "health": []}
     request = photo_pb2.AnalyzePhotoRequest(photo=jpeg(compose()))
     end = time.perf_counter() + seconds
@@ -41,6 +42,7 @@ async def load(address: str, callers: int, seconds: float) -> dict[str, list[flo
         health: Any = health_pb2_grpc.HealthStub(channel)
 
         async def caller() -> None:
+            await asyncio.sleep(random.uniform(0, arrive))
             while (started := time.perf_counter()) < end:
                 try:
                     await photos.AnalyzePhoto(request)
@@ -73,26 +75,26 @@ def _retry_delay(error: grpc.aio.AioRpcError) -> float:
 
 
 def show(name: str, values: list[float]) -> None:
-    """One row: count, p50, p99."""
+    """One row: count, p50, p90, p99."""
     if len(values) < 2:
         print(f"{name:34} {len(values):5}")
         return
-    p99 = statistics.quantiles(values, n=100)[98]
-    print(
-        f"{name:34} {len(values):5}   p50 {statistics.median(values):7.1f} ms   p99 {p99:7.1f} ms"
-    )
+    percentiles = statistics.quantiles(values, n=100)
+    columns = (f"p{share} {percentiles[share - 1]:7.1f} ms" for share in (50, 90, 99))
+    print(f"{name:34} {len(values):5}   {'   '.join(columns)}")
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--arrive", type=float, default=2, help="seconds in which callers come")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder))
         try:
             for callers in (LIMIT, 4 * LIMIT):
-                times = asyncio.run(load(server.address, callers, options.seconds))
+                times = asyncio.run(load(server.address, callers, options.seconds, options.arrive))
                 for name, values in times.items():
                     show(f"{callers} callers, {name}", values)
         finally:

@@ -102,7 +102,9 @@ probabilities it would be {match_calibration_chance:g} on average.
 _STABILITY = """
 Stability: {stability_people:g} val people who count as not enrolled. Another photo:
 {another_photo_photos:g} photos of {another_photo_people:g} of them, {another_photo_most_of_one:g}
-of one man; each photo counts once, and in the rows "by person" each person.
+of one man; each photo counts once, and in the rows "by person" each person. Other draws of as many
+people would give means from {stability_same_low:.1%} to {stability_same_high:.1%}, and from
+{stability_shared_low:.1%} to {stability_shared_high:.1%} (95 % of them).
 
 """
 

@@ -19,7 +19,7 @@ from training.gallery.probes import Probes, index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
-from training.gallery.stability import _Agreement
+from training.gallery.stability import _Agreement, _interval
 from training.gallery.together import together
 
 
@@ -73,6 +73,24 @@ def test_the_much_photographed_do_not_decide_what_is_steady():
     assert agreement.by_photo().tolist() == [0.1, 1.0]
     agreement.add("third", ["a", "b", "c"], ["x", "y", "z"])
     assert agreement.by_person() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_other_people_might_have_been_steadier():
+    """The interval holds the mean, is nothing where all are alike, and narrows with more people."""
+
+    def width(people, keep):
+        agreement = _Agreement()
+        for number in range(people):
+            kept = number % 2 < keep
+            agreement.add(str(number), ["a", "b", "c"], ["a" if kept else "x", "b", "y"])
+        (low, least), (high, most) = _interval([agreement, _Agreement()]).tolist()
+        assert low <= agreement.by_photo()[0] / 2 <= high
+        # Of nobody's other photos nothing is the same; of everybody's one is shared.
+        assert (least, most) == (0.5, 0.5)
+        return high - low
+
+    assert width(20, keep=2) == 0
+    assert width(200, keep=1) < width(20, keep=1) / 2
 
 
 def test_few_answers_show_an_error_by_chance():
