@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray
+from training.gallery.bootstrap import draw_people, interval
 from training.gallery.features import FaceTable
 from training.gallery.held_out import Answers
 from training.gallery.probes import Probes, Rows
@@ -25,7 +26,6 @@ from training.gallery.skin import CLASSES, tone_class
 __all__ = ["AGES", "FALSE_ACCEPT_RATE", "apparent_groups", "group_tables", "read_ages"]
 
 FALSE_ACCEPT_RATE = 1e-3
-_RESAMPLES = 1000
 _MOST_PAIRS = 1_000_000
 
 AGES: tuple[tuple[str, float], ...] = (
@@ -83,7 +83,8 @@ def group_tables(
 
     Both faces of a pair are of the group; the threshold is the one at which
     :data:`FALSE_ACCEPT_RATE` of all pairs of different people are taken for the same.
-    Intervals hold 95 % of what another draw of people would give (bootstrap, Efron, 1979).
+    Intervals hold 95 % of what another draw of people would give, see
+    :mod:`training.gallery.bootstrap`.
 
     Args:
         table: All faces.
@@ -193,9 +194,8 @@ def _shares(
         return {}
     _, number = np.unique(person, return_inverse=True)
     right, all_ = np.bincount(number, hits), np.bincount(number)
-    drawn = np.random.default_rng(0).integers(0, len(all_), (_RESAMPLES, len(all_)))
-    shares = right[drawn].sum(1) / all_[drawn].sum(1)
-    low, high = np.quantile(shares, [0.025, 0.975]).tolist()
+    drawn = draw_people(len(all_))
+    low, high = interval(right[drawn].sum(1) / all_[drawn].sum(1)).tolist()
     values = (float(hits.mean()), low, high)
     return {
         name: round(value, 4)

@@ -14,6 +14,7 @@ from PIL import ImageEnhance, ImageOps
 
 from model_server.analysis import FloatArray
 from training.embedder.crops import find_subject
+from training.gallery.bootstrap import draw_people, interval
 from training.gallery.evaluate import MatcherFigures, others
 from training.gallery.features import FaceModels, FaceTable, read_faces
 from training.gallery.probes import index_of
@@ -22,7 +23,6 @@ from training.gallery.seed import enrol, general_hubness, seed_rows
 __all__ = ["PEOPLE", "stability"]
 
 _ANOTHER = "another_photo"
-_RESAMPLES = 1000
 
 PEOPLE = 200
 
@@ -131,7 +131,7 @@ def _figures(agreements: Mapping[str, _Agreement]) -> MatcherFigures:
     for counted, shares in (("", another.by_photo()), ("_by_person", another.by_person())):
         add(f"{_ANOTHER}{counted}", shares)
         add(f"mean{counted}", np.mean([*changes.values(), shares], axis=0))
-    low, high = _interval(list(agreements.values())).round(4).tolist()
+    low, high = _likely(list(agreements.values())).round(4).tolist()
     for name, ends in (("same", (low[0], high[0])), ("shared", (low[1], high[1]))):
         figures[f"stability_{name}_low"], figures[f"stability_{name}_high"] = ends
     photos = [len(answers) for answers in another.answers.values()]
@@ -142,24 +142,24 @@ def _figures(agreements: Mapping[str, _Agreement]) -> MatcherFigures:
     }
 
 
-def _interval(agreements: Sequence[_Agreement]) -> Shares:
+def _likely(agreements: Sequence[_Agreement]) -> Shares:
     """Ends of what 95 % of other draws of people would give for the mean by photo.
 
-    Bootstrap (Efron, 1979): a person is drawn with all changes and photos.
+    A person is drawn with all changes and photos.
 
     Returns:
         Shape (2, 2): lower and upper ends, of both shares.
     """
     people = sorted(set().union(*(one.answers for one in agreements)))
-    drawn = np.random.default_rng(0).integers(0, len(people), (_RESAMPLES, len(people)))
-    means = np.zeros((_RESAMPLES, 2))
+    drawn = draw_people(len(people))
+    means = np.zeros((len(drawn), 2))
     for one in agreements:
         answers = [np.asarray(one.answers.get(person, [])).reshape(-1, 2) for person in people]
         right = np.stack([own.sum(0) for own in answers])[drawn].sum(1)
         asked = np.array([len(own) for own in answers])[drawn].sum(1)
         # A draw of people of whom nobody has another photo says nothing of it.
         means += right / np.maximum(asked, 1)[:, None] / len(agreements)
-    return np.asarray(np.quantile(means, [0.025, 0.975], axis=0), np.float64)
+    return interval(means)
 
 
 def _changed(

@@ -19,7 +19,7 @@ from training.gallery.probes import Probes, index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
 from training.gallery.seed import enrol, general_hubness
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
-from training.gallery.stability import _Agreement, _interval
+from training.gallery.stability import _Agreement, _likely
 from training.gallery.together import together
 
 
@@ -83,7 +83,7 @@ def test_other_people_might_have_been_steadier():
         for number in range(people):
             kept = number % 2 < keep
             agreement.add(str(number), ["a", "b", "c"], ["a" if kept else "x", "b", "y"])
-        (low, least), (high, most) = _interval([agreement, _Agreement()]).tolist()
+        (low, least), (high, most) = _likely([agreement, _Agreement()]).tolist()
         assert low <= agreement.by_photo()[0] / 2 <= high
         # Of nobody's other photos nothing is the same; of everybody's one is shared.
         assert (least, most) == (0.5, 0.5)
