@@ -44,10 +44,10 @@ class Backend:
         self._analyzer: Deferred[Analyzer] = Deferred()
         self._gallery: Deferred[Gallery] = Deferred()
         self._portraits: Deferred[PortraitChain] = Deferred()
-        # More threads than cores: while one waits for a shared step of the decoder, or
-        # for Python, another keeps the core busy.
+        # One a core: while one waits for a shared step of the decoder, the captions' threads
+        # keep the core busy. More of them would only wait for Python, callers among them.
         self.executor = ThreadPoolExecutor(
-            2 * settings.threads, thread_name_prefix="photo", initializer=compute_politely
+            settings.threads, thread_name_prefix="photo", initializer=compute_politely
         )
         self.admission = Admission(settings.max_in_flight)
         metrics.watch_in_flight(lambda: self.admission.in_flight)

@@ -36,7 +36,7 @@ def load_models(
     """
     # A network is in use for less than half of a photo's time: while one waits for it, others
     # are at other networks, and the cores stay busy.
-    engine: Engine = OpenVinoEngine(copies=(threads + 1) // 2, threads=1)
+    engine: Engine = OpenVinoEngine(copies=(threads + 1) // 2, threads=1, at_once=threads)
     if engine_name == "torch":
         engine = _torch_engine(engine)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,11 +27,15 @@ class OpenVinoEngine:
             a network runs on the thread that calls it: nothing is handed over, and what the
             core has in its cache stays of use. OpenVINO's own way to many calls, streams, has
             threads of its own and takes more of the processor's time for a photo.
+        at_once: Networks that compute at the same time, whichever they are: as many as there
+            are cores, or else a thread that holds Python's lock waits for a core while the
+            others compute, and everybody who wants the lock waits with it. None: ``copies``.
     """
 
-    def __init__(self, copies: int = 1, threads: int = 0) -> None:
+    def __init__(self, copies: int = 1, threads: int = 0, at_once: int | None = None) -> None:
         self._core = ov.Core()
         self._copies = copies
+        self._cores = threading.BoundedSemaphore(at_once or copies)
         self._properties: dict[str, object] = {"INFERENCE_NUM_THREADS": threads}
         if threads == 1:
             # Without pinning: OpenVINO would pin them all to the same core.
@@ -46,17 +51,25 @@ class OpenVinoEngine:
                 compiled = list(pool.map(self._compile, [model] * self._copies))
         except RuntimeError as error:
             raise BundleError(f"{path.name} is not a network that OpenVINO can load") from error
-        return OpenVinoSession(compiled)
+        return OpenVinoSession(compiled, self._cores)
 
     def _compile(self, model: ov.Model) -> ov.CompiledModel:
         return self._core.compile_model(model, "CPU", self._properties)
 
 
 class OpenVinoSession:
-    """A compiled network, in as many copies as calls may run at the same time."""
+    """A compiled network.
 
-    def __init__(self, copies: Sequence[ov.CompiledModel]) -> None:
+    Args:
+        copies: As many as calls of it may run at the same time.
+        cores: Taken while it computes; shared with the other networks.
+    """
+
+    def __init__(
+        self, copies: Sequence[ov.CompiledModel], cores: threading.BoundedSemaphore
+    ) -> None:
         compiled = copies[0]
+        self._cores = cores
         self._input_shapes = {
             port.any_name: tuple(
                 -1 if dimension.is_dynamic else dimension.get_length()
@@ -88,7 +101,8 @@ class OpenVinoSession:
             for name, value in inputs.items():
                 tensor = ov.Tensor(np.ascontiguousarray(value), shared_memory=True)
                 request.set_tensor(name, tensor)
-            request.infer(share_outputs=True)
+            with self._cores:
+                request.infer(share_outputs=True)
             return {
                 name: np.array(request.get_output_tensor(index).data, dtype=np.float32)
                 for index, name in enumerate(self._output_names)

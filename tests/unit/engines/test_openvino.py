@@ -1,6 +1,7 @@
 """The CPU's engine: small networks, many callers."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -39,6 +40,35 @@ def test_many_callers_get_their_own_answers(doubling, copies, threads):
     for number, same in enumerate(answers):
         for answer in same:
             np.testing.assert_array_equal(answer, np.full((number + 1, 3), 2 * number))
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(2, 2), (None, 1)])
+def test_no_more_compute_than_there_are_cores(doubling, monkeypatch, at_once, expected):
+    """Whichever networks they are; the rest waits, and nobody is forgotten."""
+    lock = threading.Lock()
+    computing: list[int] = [0]
+    seen: list[int] = []
+    infer = ov.InferRequest.infer
+
+    def slow(request, *arguments, **options):
+        with lock:
+            computing[0] += 1
+            seen.append(computing[0])
+        time.sleep(0.01)
+        try:
+            return infer(request, *arguments, **options)
+        finally:
+            with lock:
+                computing[0] -= 1
+
+    monkeypatch.setattr(ov.InferRequest, "infer", slow)
+    engine = OpenVinoEngine(1, 1, at_once)
+    networks = [engine.load(doubling) for _ in range(4)] * 4
+    row = np.ones((1, 3), np.float32)
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda one: one.run({"x": row}), networks))
+    assert len(answers) == len(seen) == 16
+    assert max(seen) == expected
 
 
 def test_what_it_says_of_a_network(doubling):
