@@ -33,6 +33,7 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "preprocess",
+    "smooth_colours",
     "sniff",
 ]
 
@@ -64,11 +65,11 @@ _REDUCED_FROM = 448
 """Pixels of the shorter side; half of it is what networks that look at the whole photo see."""
 
 
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+"""Of red, green and blue (ITU-R BT.601)."""
+
 _MEDIAN = 115.0
 """What :func:`adapt_tone` makes of the median luminance: about that of all faces."""
-
-_SHOULDER = 1.2
-"""How far above the median, in medians, it lets white be."""
 
 _DARKEST_MEDIAN = 8.0
 """Below this there is nothing but noise, which stays dark."""
@@ -240,8 +241,10 @@ class Preprocessing:
         mean: Subtracted from each channel, in the network's order, 0..255.
         std: Divides each channel, in the network's order, 0..255.
         tone: "linear" takes the values as they are, "adapted" as :func:`adapt_tone` says.
+        shoulder: How far above the median adapted values may be, in medians.
         smoothing: Standard deviation of the Gaussian that the input is smoothed with, pixels; 0
             leaves it sharp. What compression does to a photo is finer than what tells faces apart.
+        colour_smoothing: The same for colours only, of adapted values: see :func:`smooth_colours`.
     """
 
     height: int = 224
@@ -250,7 +253,9 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     tone: Literal["linear", "adapted"] = "linear"
+    shoulder: float = 1.2
     smoothing: float = 0.0
+    colour_smoothing: float = 0.0
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Preprocessing:
@@ -263,7 +268,7 @@ class Preprocessing:
             spec = cls(
                 **{**manifest, "mean": tuple(manifest["mean"]), "std": tuple(manifest["std"])}
             )
-            sensible = spec.smoothing >= 0
+            sensible = min(spec.smoothing, spec.colour_smoothing) >= 0 and spec.shoulder > 0
         except (KeyError, TypeError) as error:
             raise BundleError(f"the preprocessing in the bundle does not fit: {error}") from error
         known = spec.channels in {"RGB", "BGR"} and spec.tone in {"linear", "adapted"}
@@ -294,7 +299,9 @@ def preprocess(image: Image, spec: Preprocessing) -> FloatArray:
         image = np.asarray(picture)
     if spec.smoothing:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), spec.smoothing), np.uint8)
-    values = adapt_tone(image) if spec.tone == "adapted" else image
+    values = adapt_tone(image, spec.shoulder) if spec.tone == "adapted" else image
+    if spec.colour_smoothing:
+        values = smooth_colours(values.astype(np.float32, copy=False), spec.colour_smoothing)
     order = (2, 1, 0) if spec.channels == "BGR" else (0, 1, 2)
     result = np.empty((3, spec.height, spec.width), np.float32)
     # Channel by channel is several times faster than all at once and a transposition.
@@ -305,7 +312,7 @@ def preprocess(image: Image, spec: Preprocessing) -> FloatArray:
     return result
 
 
-def adapt_tone(image: Image) -> FloatArray:
+def adapt_tone(image: Image, shoulder: float) -> FloatArray:
     """Takes the light out of a face that fills the picture.
 
     The values are scaled so that their median is always the same; above it they level off, as
@@ -315,17 +322,37 @@ def adapt_tone(image: Image) -> FloatArray:
     Args:
         image: RGB uint8, shape (height, width, 3). The median is of the luminance away from
             the edges, where hair and background are.
+        shoulder: How far above the median the values may be, in medians. The less, the less it
+            matters where the photo is burnt out, and the less is seen of what is bright.
 
     Returns:
-        Float32, the same shape, 0..253.
+        Float32, the same shape; the median is 115, nothing is above ``115 * (1 + shoulder)``.
     """
     rows, columns = image.shape[:2]
     middle = image[rows // 5 : rows - rows // 5, columns // 5 : columns - columns // 5]
     # Every other pixel says as much.
-    luminance = middle[::2, ::2] @ np.array([0.299, 0.587, 0.114], np.float32)
+    luminance = middle[::2, ::2] @ _LUMINANCE
     median = max(float(np.median(luminance)), _DARKEST_MEDIAN)
     light = np.arange(256, dtype=np.float32) / np.float32(median)
     above = np.maximum(light - 1, 0)
-    shoulder = _SHOULDER * (1 - np.exp(-above / _SHOULDER))
-    curve: FloatArray = (_MEDIAN * (np.minimum(light, 1) + shoulder)).astype(np.float32)
+    levelled = shoulder * (1 - np.exp(-above / shoulder))
+    curve: FloatArray = (_MEDIAN * (np.minimum(light, 1) + levelled)).astype(np.float32)
     return curve[image]
+
+
+def smooth_colours(values: FloatArray, deviation: float) -> FloatArray:
+    """Smooths colours and leaves the luminance as sharp as it is.
+
+    JPEG keeps a quarter of the colours, and those coarsely: in small faces they come in blocks.
+
+    Args:
+        values: RGB, shape (height, width, 3).
+        deviation: Of the Gaussian, pixels.
+
+    Returns:
+        Float32, the same shape.
+    """
+    luminance = (values @ _LUMINANCE)[..., None]
+    return np.asarray(
+        luminance + cv2.GaussianBlur(values - luminance, (0, 0), deviation), np.float32
+    )

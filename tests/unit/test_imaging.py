@@ -19,7 +19,15 @@ from model_server.errors import (
     TooManyPixelsError,
     UnsupportedFormatError,
 )
-from model_server.imaging import ImageLimits, Preprocessing, adapt_tone, decode, preprocess, sniff
+from model_server.imaging import (
+    ImageLimits,
+    Preprocessing,
+    adapt_tone,
+    decode,
+    preprocess,
+    smooth_colours,
+    sniff,
+)
 
 ORIENTATION = 0x0112
 
@@ -244,17 +252,20 @@ def test_preprocessing_golden():
 def test_adapted_tones():
     """Half the light gives the same values, burnt-out light nearly; the median gives 115."""
     face = np.asarray(gradient(60, 60)) // 2 + 40
-    lit = adapt_tone(face)
+    lit = adapt_tone(face, 1.2)
     assert lit.dtype == np.float32
     assert lit.shape == face.shape
     luminance = face[12:48, 12:48] @ [0.299, 0.587, 0.114]
     median = round(float(np.median(luminance)))
     np.testing.assert_allclose(lit[face == median], 115, atol=1)
     np.testing.assert_allclose(lit[face == median // 2], 57.5, atol=1)
-    np.testing.assert_allclose(adapt_tone((face // 2).astype(np.uint8)), lit, atol=2)
+    np.testing.assert_allclose(adapt_tone((face // 2).astype(np.uint8), 1.2), lit, atol=2)
     burnt = np.minimum(face.astype(float) * 1.6, 255).astype(np.uint8)
     assert (burnt == 255).mean() > 0.02
-    assert np.abs(adapt_tone(burnt) - lit).max() < 20
+    errors = [np.abs(adapt_tone(burnt, s) - adapt_tone(face, s)).max() for s in (1.2, 0.5)]
+    assert errors[0] < 20
+    assert errors[1] < errors[0] / 2
+    assert adapt_tone(burnt, 0.5).max() < 115 * 1.5
     # As the spec says, and only then.
     spec = Preprocessing(60, 60, tone="adapted")
     np.testing.assert_array_equal(preprocess(face, spec), lit.transpose(2, 0, 1))
@@ -274,14 +285,34 @@ def test_smoothing_takes_what_is_finer_than_a_face():
     )
 
 
+def test_smooth_colours():
+    """Noise of the colours goes, the luminance stays; the spec applies it after the tones."""
+    grey = np.asarray(gradient(60, 60)).mean(2, keepdims=True).repeat(3, 2).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 8, grey.shape).astype(np.float32)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    noise -= (noise @ weights)[..., None]
+    smooth = smooth_colours(grey + noise, 4.0)
+    np.testing.assert_allclose(smooth @ weights, grey @ weights, atol=1e-3)
+    assert np.abs(smooth - grey).mean() < np.abs(noise).mean() / 8
+    face = (grey + noise).clip(0, 255).astype(np.uint8)
+    spec = Preprocessing(60, 60, tone="adapted", shoulder=0.5, colour_smoothing=4.0)
+    expected = smooth_colours(adapt_tone(face, 0.5), 4.0)
+    np.testing.assert_array_equal(preprocess(face, spec), expected.transpose(2, 0, 1))
+
+
 def test_the_tone_of_a_black_picture():
     """Noise in the dark stays dark instead of becoming a face."""
-    assert adapt_tone(np.ones((20, 20, 3), np.uint8)).max() < 30
+    assert adapt_tone(np.ones((20, 20, 3), np.uint8), 0.5).max() < 30
 
 
 def test_preprocessing_travels_in_the_manifest():
     """What a bundle stores is what is read back."""
-    spec = Preprocessing(260, 260, "RGB", (127, 127, 127), (128, 128, 128), "adapted", 1.2)
+    spec = Preprocessing(
+        *(260, 260, "RGB", (127, 127, 127), (128, 128, 128), "adapted"),
+        shoulder=0.5,
+        smoothing=1.2,
+        colour_smoothing=4.0,
+    )
     assert Preprocessing.from_manifest(spec.to_manifest()) == spec
 
 
@@ -295,6 +326,8 @@ def test_preprocessing_travels_in_the_manifest():
         {"tone": "warm"},
         {"smoothing": -1.0},
         {"smoothing": "much"},
+        {"colour_smoothing": -1.0},
+        {"shoulder": 0.0},
     ],
 )
 def test_unknown_preprocessing_is_refused(change):

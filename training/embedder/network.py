@@ -15,7 +15,11 @@ from training.embedder.dlib_network import MEAN_RGB, DlibResNet
 __all__ = ["PREPROCESSING", "FaceNetwork", "to_tensor"]
 
 PREPROCESSING = Preprocessing(
-    SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0), tone="adapted", smoothing=1.2
+    *(SIDE, SIDE, "RGB", MEAN_RGB, (256.0, 256.0, 256.0)),
+    tone="adapted",
+    shoulder=0.5,
+    smoothing=1.2,
+    colour_smoothing=4.0,
 )
 """As dlib takes its faces, smoothed and with the light divided out."""
 

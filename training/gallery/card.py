@@ -38,8 +38,7 @@ It is what a new gallery starts with; operators add and remove people as they li
 
 * Embedder: {embedder_version}; detector: {detector_version}. Embeddings of another
   embedder cannot be compared with these.
-* Each person is kept as one to three centres (spherical k-means, weighted by the photos'
-  quality), in float16.
+* Each person is kept as the mean of the photos, weighted by their quality, in float16.
 * `reference.npz` holds one embedding of each val person (held out of training), by which
   likeness is ranked; scores of val people with another photo of their own, for P(same);
   and the training people, by whom faces that are near to everybody are marked down (CSLS).

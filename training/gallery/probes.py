@@ -80,7 +80,7 @@ def index_of(enrolled: Enrolled, hubness: Hubness) -> FaceIndex:
     """An index of the people; a person's key is the place in ``enrolled.ids``."""
     index = FaceIndex(hubness.reference.shape[1], hubness)
     index.replace(
-        [PersonFaces(key, rows) for key, rows in enumerate(enrolled.centres)], known=False
+        [PersonFaces(key, row[None]) for key, row in enumerate(enrolled.vectors)], known=False
     )
     return index
 

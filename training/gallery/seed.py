@@ -18,17 +18,12 @@ from model_server.gallery.celebrity import slug
 from model_server.gallery.hubness import Hubness
 from training.gallery.features import FaceTable
 
-__all__ = ["Enrolled", "centres", "enrol", "general_hubness", "write_seed"]
-
-MAX_CENTRES = 3
-PHOTOS_PER_CENTRE = 6
-"""People with many photos are kept as a few centres: small, and no one is a hub for
-having a hundred photos."""
+__all__ = ["Enrolled", "enrol", "general_hubness", "mean_face", "write_seed"]
 
 MAX_PROBES = 6
 
-HUB_NEIGHBOURS = 100
-HUB_WEIGHT = 0.55
+HUB_NEIGHBOURS = 50
+HUB_WEIGHT = 0.63
 """Chosen on the val people: more takes rank-1 identification down, less leaves hubs."""
 
 
@@ -38,51 +33,30 @@ class Enrolled:
 
     Attributes:
         ids: Sorted, one a person.
-        centres: Unit rows of each person, shape (k, D).
+        vectors: Unit rows, one a person, shape (P, D).
     """
 
     ids: list[str]
-    centres: list[FloatArray]
+    vectors: FloatArray
 
 
-def centres(vectors: FloatArray, quality: FloatArray | None = None) -> FloatArray:
-    """A person's photos as a few unit vectors, by spherical k-means (Dhillon & Modha, 2001).
+def mean_face(vectors: FloatArray, quality: FloatArray | None = None) -> FloatArray:
+    """A person's photos as one unit vector, shape (D,).
 
     Args:
         vectors: Unit rows, shape (n, D).
         quality: Weight of each photo, shape (n,); None: all alike.
-
-    Returns:
-        Unit rows, shape (k, D), k at most :data:`MAX_CENTRES`.
     """
-    weighted = vectors if quality is None else vectors * quality[:, None]
-    count = min(MAX_CENTRES, -(-len(vectors) // PHOTOS_PER_CENTRE))
-    # Farthest-first seeding is deterministic.
-    means = [_unit(weighted.sum(0))]
-    while len(means) < count:
-        means.append(vectors[np.argmin((vectors @ np.stack(means).T).max(1))])
-    result = np.stack(means)
-    for _ in range(10):
-        nearest = (vectors @ result.T).argmax(1)
-        result = np.stack(
-            [
-                _unit(weighted[nearest == k].sum(0)) if (nearest == k).any() else result[k]
-                for k in range(count)
-            ]
-        )
-    return result
+    weights = np.ones(len(vectors), np.float32) if quality is None else quality
+    return _unit(weights @ vectors)
 
 
 def enrol(table: FaceTable, rows: npt.NDArray[np.intp]) -> Enrolled:
-    """The people of some rows."""
+    """The people of some rows, by the mean of their photos: nobody is a hub for having many."""
     ids = np.unique(table.people[rows]).tolist()
-    return Enrolled(
-        ids,
-        [
-            centres(table.vectors[own], table.quality[own])
-            for own in (rows[table.people[rows] == person] for person in ids)
-        ],
-    )
+    of_each = (rows[table.people[rows] == person] for person in ids)
+    means = [mean_face(table.vectors[own], table.quality[own]) for own in of_each]
+    return Enrolled(ids, np.stack(means))
 
 
 def reference_rows(table: FaceTable, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -100,7 +74,7 @@ def general_hubness(table: FaceTable) -> Hubness:
 def genuine_scores(
     table: FaceTable, rows: npt.NDArray[np.intp], hubness: Hubness
 ) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """What people score with one photo against the centres of their others.
+    """What people score with one photo against the mean of their others.
 
     Returns:
         The rows of these photos and their scores, shape (n,) each.
@@ -122,9 +96,8 @@ def own_score(
     table: FaceTable, probe: FloatArray, rows: npt.NDArray[np.intp], hubness: Hubness
 ) -> float:
     """What an embedding, shape (D,), scores where these photos of its person are enrolled."""
-    kept = centres(table.vectors[rows], table.quality[rows])
-    bias = float(hubness.bias(kept, np.zeros(1, np.intp))[0])
-    return float((kept @ probe).max()) - bias
+    kept = mean_face(table.vectors[rows], table.quality[rows])
+    return float(kept @ probe) - float(hubness.bias(kept[None])[0])
 
 
 def pair_cosines(
@@ -173,8 +146,8 @@ def write_seed(
     (destination / "people.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     np.savez_compressed(
         destination / "faces.npz",
-        embeddings=np.concatenate(enrolled.centres).astype(np.float16),
-        counts=np.array([len(rows) for rows in enrolled.centres], np.int32),
+        embeddings=enrolled.vectors.astype(np.float16),
+        counts=np.ones(len(enrolled.ids), np.int32),
     )
     np.savez_compressed(
         destination / "reference.npz",

@@ -19,7 +19,7 @@ from training.embedder import commands, measuring
 
 __all__ = ["main"]
 
-VERSION = "4"
+VERSION = "5"
 
 _DIMENSION = 128
 _STEPS = 2700

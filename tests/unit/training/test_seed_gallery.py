@@ -1,4 +1,4 @@
-"""The seed gallery: centres of people, calibration, and the bundle that the server reads."""
+"""The seed gallery: means of people, calibration, and the bundle that the server reads."""
 
 import csv
 
@@ -10,7 +10,7 @@ from model_server.gallery.seed import Seed
 from training.gallery.card import write_card
 from training.gallery.evaluate import evaluate
 from training.gallery.features import FaceTable
-from training.gallery.seed import centres, write_seed
+from training.gallery.seed import mean_face, write_seed
 
 
 def unit(rows):
@@ -39,22 +39,22 @@ def made_up_table():
     return FaceTable(*columns, unit(np.array(vectors)), quality, 0)
 
 
-def test_a_few_centres_stand_for_many_photos():
-    """Two looks of one person become two centres; few photos become one."""
+def test_one_mean_stands_for_many_photos():
+    """It has length 1, and lies in the middle."""
     rng = np.random.default_rng(0)
-    looks = unit(rng.normal(size=(2, 32)))
-    photos = unit(np.repeat(looks, 6, axis=0) + 0.03 * rng.normal(size=(12, 32)))
-    found = centres(photos)
-    assert found.shape == (2, 32)
-    assert (found @ looks.T).max(1) == pytest.approx([1, 1], abs=0.01)
-    assert centres(photos[:3]).shape == (1, 32)
+    person = unit(rng.normal(size=32))
+    photos = unit(person + 0.03 * rng.normal(size=(12, 32)))
+    mean = mean_face(photos)
+    assert mean.shape == (32,)
+    assert np.linalg.norm(mean) == pytest.approx(1)
+    assert mean @ person > (photos @ person).max()
 
 
 def test_a_good_photo_weighs_more():
-    """The centre lies nearer to the photo of the higher quality."""
+    """The mean lies nearer to the photo of the higher quality."""
     photos = unit(np.eye(4)[:2])
-    [centre] = centres(photos, np.array([0.9, 0.1], np.float32))
-    assert centre[0] > 0.99
+    mean = mean_face(photos, np.array([0.9, 0.1], np.float32))
+    assert mean[0] > 0.99
 
 
 def test_a_seed_is_written_that_the_server_reads(tmp_path):

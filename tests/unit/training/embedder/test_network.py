@@ -47,14 +47,14 @@ def trunk():
 @pytest.fixture(scope="module")
 def faces():
     rng = np.random.default_rng(0)
-    # In squares of 7 pixels: what is finer is smoothed away.
-    squares = rng.integers(0, 256, (12, (SIDE + 2 * MARGIN) // 7, (SIDE + 2 * MARGIN) // 7, 3))
+    # In squares of 26 pixels: what is finer is smoothed away, of the colours most.
+    squares = rng.integers(0, 256, (12, (SIDE + 2 * MARGIN) // 26, (SIDE + 2 * MARGIN) // 26, 3))
     return FaceSet(
         [f"lfw/P{n // 2}/{n}.webp" for n in range(12)],
         [f"P{n // 2}" for n in range(12)],
         ["train"] * 8 + ["val"] * 4,
         np.zeros((12, 5, 2), np.float32),
-        squares.repeat(7, 1).repeat(7, 2).astype(np.uint8),
+        squares.repeat(26, 1).repeat(26, 2).astype(np.uint8),
     )
 
 
