@@ -136,9 +136,10 @@ _TRAIN = (
 _TRUST = """
 ## How far to trust these figures
 
-The weight of the hubness correction, and of the embedder the smoothing, the scales and how much
-of its last training is kept, were chosen on the same val faces and celebrity probes that
-stability, hub share and identification are reported on: those rows are somewhat optimistic.
+Weight and neighbours of the hubness correction, that a person is kept as one mean, and of the
+embedder the light, the smoothing, the scales and how much of its last training is kept, were
+chosen on the same val faces and celebrity probes that stability, hub share and identification
+are reported on: those rows are somewhat optimistic.
 """
 
 _ENOUGH_PEOPLE = 10

@@ -13,18 +13,19 @@ import numpy.typing as npt
 
 from model_server.analysis import FloatArray
 from model_server.bundle import sha256_of, write_manifest
+from model_server.faces.together import weighted_mean
 from model_server.gallery.calibration import Calibration
 from model_server.gallery.celebrity import slug
 from model_server.gallery.hubness import Hubness
 from training.gallery.features import FaceTable
 
-__all__ = ["Enrolled", "enrol", "general_hubness", "mean_face", "write_seed"]
+__all__ = ["Enrolled", "enrol", "general_hubness", "write_seed"]
 
 MAX_PROBES = 6
 
 HUB_NEIGHBOURS = 50
 HUB_WEIGHT = 0.63
-"""Chosen on the val people: more takes rank-1 identification down, less leaves hubs."""
+"""Both chosen on the val people: more weight takes rank-1 identification down, less leaves hubs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +41,11 @@ class Enrolled:
     vectors: FloatArray
 
 
-def mean_face(vectors: FloatArray, quality: FloatArray | None = None) -> FloatArray:
-    """A person's photos as one unit vector, shape (D,).
-
-    Args:
-        vectors: Unit rows, shape (n, D).
-        quality: Weight of each photo, shape (n,); None: all alike.
-    """
-    weights = np.ones(len(vectors), np.float32) if quality is None else quality
-    return _unit(weights @ vectors)
-
-
 def enrol(table: FaceTable, rows: npt.NDArray[np.intp]) -> Enrolled:
     """The people of some rows, by the mean of their photos: nobody is a hub for having many."""
     ids = np.unique(table.people[rows]).tolist()
     of_each = (rows[table.people[rows] == person] for person in ids)
-    means = [mean_face(table.vectors[own], table.quality[own]) for own in of_each]
+    means = [weighted_mean(table.vectors[own], table.quality[own].tolist()) for own in of_each]
     return Enrolled(ids, np.stack(means))
 
 
@@ -96,7 +86,7 @@ def own_score(
     table: FaceTable, probe: FloatArray, rows: npt.NDArray[np.intp], hubness: Hubness
 ) -> float:
     """What an embedding, shape (D,), scores where these photos of its person are enrolled."""
-    kept = mean_face(table.vectors[rows], table.quality[rows])
+    kept = weighted_mean(table.vectors[rows], table.quality[rows].tolist())
     return float(kept @ probe) - float(hubness.bias(kept[None])[0])
 
 
@@ -194,7 +184,3 @@ def _tags(key: str, values: str) -> list[str]:
     """Such as "singer and actor" as ["field:singer", "field:actor"]."""
     parts = values.lower().replace(" and ", ",").replace(";", ",").split(",")
     return [f"{key}:{part.strip().replace(' ', '-')}" for part in parts if part.strip()]
-
-
-def _unit(vector: FloatArray) -> FloatArray:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)

@@ -1,6 +1,7 @@
 """The seed gallery: means of people, calibration, and the bundle that the server reads."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from model_server.gallery.seed import Seed
 from training.gallery.card import write_card
 from training.gallery.evaluate import evaluate
 from training.gallery.features import FaceTable
-from training.gallery.seed import mean_face, write_seed
+from training.gallery.seed import enrol, write_seed
 
 
 def unit(rows):
@@ -39,22 +40,23 @@ def made_up_table():
     return FaceTable(*columns, unit(np.array(vectors)), quality, 0)
 
 
-def test_one_mean_stands_for_many_photos():
-    """It has length 1, and lies in the middle."""
+def test_everybody_is_enrolled_by_one_mean():
+    """Of length 1, and nearer to the person than any of the photos; a good one weighs more."""
     rng = np.random.default_rng(0)
     person = unit(rng.normal(size=32))
-    photos = unit(person + 0.03 * rng.normal(size=(12, 32)))
-    mean = mean_face(photos)
-    assert mean.shape == (32,)
-    assert np.linalg.norm(mean) == pytest.approx(1)
-    assert mean @ person > (photos @ person).max()
-
-
-def test_a_good_photo_weighs_more():
-    """The mean lies nearer to the photo of the higher quality."""
-    photos = unit(np.eye(4)[:2])
-    mean = mean_face(photos, np.array([0.9, 0.1], np.float32))
-    assert mean[0] > 0.99
+    photos = unit(person + 0.1 * rng.normal(size=(12, 32)))
+    columns = (np.array([f"lfw/A/{n}.webp" for n in range(12)]), np.array(["a"] * 12))
+    splits = np.array(["val"] * 12)
+    even = FaceTable(*columns, splits, photos, np.full(12, 0.5, np.float32), 0)
+    enrolled = enrol(even, np.arange(12))
+    assert enrolled.ids == ["a"]
+    assert enrolled.vectors.shape == (1, 32)
+    assert np.linalg.norm(enrolled.vectors[0]) == pytest.approx(1)
+    assert enrolled.vectors[0] @ person > (photos @ person).max()
+    quality = np.full(12, 0.1, np.float32)
+    quality[3] = 1.0
+    uneven = enrol(replace(even, quality=quality), np.arange(12))
+    assert uneven.vectors[0] @ photos[3] > enrolled.vectors[0] @ photos[3]
 
 
 def test_a_seed_is_written_that_the_server_reads(tmp_path):
