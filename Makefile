@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types protos check-protos unit bench clean
+.PHONY: help run test lint types protos check-protos unit clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +33,6 @@ unit: $(VENV)/.test
 
 protos: $(VENV)/.test ## generate the Python code of the contract anew
 	$(BIN)/python protos/generate.py
-
-bench: $(VENV)/.test ## print the figures of the README (takes a while)
-	$(BIN)/python -m benchmarks
 
 clean: ## remove what was set up
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

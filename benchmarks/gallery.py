@@ -4,6 +4,9 @@ The faces are drawn as real embeddings are spread: people are Gaussian around a 
 mean, with a spectrum that falls off, and each query is another photo of somebody. Exact
 search, ours and what others offer (see ``gallery_rivals``) answer the same queries in one run.
 
+Each way is measured in a process of its own: "memory" is what that grew by while it opened the
+index and answered, mapped files among it, "files" what lies on the disk.
+
 Built indexes are kept in ``--folder``, so that ``--build`` may take its time and the
 measurement can be repeated: without ``--build`` what is there is only read.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
 import resource
 import tempfile
 import threading
@@ -81,13 +85,15 @@ class Answers:
         )
 
     def recall(self, truth: list[list[int]], count: int) -> float:
-        """Share of the truth's first ``count`` that are among as many answers."""
-        hits = possible = 0
-        for answer, true in zip(self.found, truth, strict=True):
-            known = answer[:count]
-            hits += len(set(known) & set(true[: len(known)]))
-            possible += len(known)
-        return hits / possible
+        """Share of the truth's first ``count`` that are among as many answers.
+
+        What an answer lacks is not found.
+        """
+        hits = sum(
+            len(set(answer[:count]) & set(true[:count]))
+            for answer, true in zip(self.found, truth, strict=True)
+        )
+        return hits / sum(len(true[:count]) for true in truth)
 
 
 def answer(queries: FloatArray, search: Callable[[FloatArray], list[int]]) -> Answers:
@@ -101,8 +107,17 @@ def answer(queries: FloatArray, search: Callable[[FloatArray], list[int]]) -> An
     return answers
 
 
-def row(name: str, answers: Answers, truth: list[list[int]], more: str = "") -> None:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a way to search takes, MB: of the process's memory, and of the disk."""
+
+    memory: float
+    files: float
+
+
+def row(name: str, answers: Answers, truth: list[list[int]], taken: Taken | None = None) -> None:
     """Prints a row of the table."""
+    more = f"   memory {taken.memory:.0f} MB   files {taken.files:.0f} MB" if taken else ""
     recalls = "   ".join(
         f"recall@{count} {answers.recall(truth, count):.4f}" for count in (1, COUNT)
     )
@@ -144,14 +159,14 @@ def measure(path: Path, queries: FloatArray, truth: list[list[int]]) -> None:
     index.open(path)
     index.search(queries[:1], COUNT)
     opened = time.perf_counter() - started
-    files = sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}.*"))
-    print(f"ours: opened and first answer in {opened:.2f} s; files of {files / 1e6:.0f} MB")
+    files = sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}.*")) / 1e6
+    print(f"ours: opened and first answer in {opened:.2f} s", flush=True)
 
     def search(query: FloatArray) -> list[int]:
         return [hit.key for hit in index.search(query[None], COUNT)[0]]
 
     answers = answer(queries, search)
-    row("ours", answers, truth, f"   memory {resident_mb() - before:.0f} MB")
+    row("ours", answers, truth, Taken(resident_mb() - before, files))
 
     first = len(index)
     for pace in PACES:
@@ -162,18 +177,43 @@ def measure(path: Path, queries: FloatArray, truth: list[list[int]]) -> None:
         asked: list[list[int]] = []
         while adding.is_alive():
             number = len(asked) % len(queries)
-            asked.append(truth[number])
             one = answer(queries[number : number + 1], search)
-            # Those who are new were not there when the truth was found.
-            during.found.append([key for key in one.found[0] if key < first])
+            # Those who are new were not there when the truth was found, and take places in it.
+            old = [key for key in one.found[0] if key < first]
+            asked.append(truth[number][: COUNT - (len(one.found[0]) - len(old))])
+            during.found.append(old)
             during.wall_ms.append(one.wall_ms[0])
             during.cpu_ms.append(one.cpu_ms[0])
         adding.join()
         name = f"ours, {adding.rate:.0f} faces/s added"
-        row(name, during, asked, f"   memory {resident_mb() - before:.0f} MB")
+        row(name, during, asked, Taken(resident_mb() - before, files))
         newest = [hits[0].key for hits in index.search(new[:500], 1)]
         found = np.mean(np.array(newest) == adding.first + np.arange(500))
         print(f"ours: added faces that find themselves: {found:.4f}", flush=True)
+
+
+def measure_rival(
+    name: str, folder: Path, count: int, queries: FloatArray, truth: list[list[int]]
+) -> None:
+    """Prints the row of another way to search."""
+    rival = RIVALS[name](folder, faces(count, 1))
+    before = resident_mb()
+    search = rival.open()
+    answers = answer(queries, search)
+    row(rival.name, answers, truth, Taken(resident_mb() - before, rival.files_mb))
+
+
+def in_own_process(target: Callable[..., None], *arguments: object) -> None:
+    """Calls ``target``, whose memory is then nobody else's.
+
+    Raises:
+        RuntimeError: It failed; what it printed says why.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{target.__name__} ended with status {process.exitcode}")
 
 
 class _Adding(threading.Thread):
@@ -211,8 +251,9 @@ def main() -> None:
     rows = faces(options.faces, 1)
     if not path.exists():
         build(path, rows)
-    rivals = [rival for name in options.rivals if (rival := RIVALS[name](folder, rows)).installed]
-    for rival in rivals:
+    rivals = {name: RIVALS[name](folder, rows) for name in options.rivals}
+    rivals = {name: rival for name, rival in rivals.items() if rival.installed}
+    for rival in rivals.values():
         rival.build()
     if options.build:
         return
@@ -222,11 +263,9 @@ def main() -> None:
     reference = answer(queries, exact(rows))
     truth = reference.found
     row("exact (numpy, float32)", reference, truth)
-    measure(path, queries, truth)
-    for rival in rivals:
-        search = rival.open()
-        row(rival.name, answer(queries, search), truth, f"   memory {rival.megabytes:.0f} MB")
-        rival.close()
+    in_own_process(measure, path, queries, truth)
+    for name in rivals:
+        in_own_process(measure_rival, name, folder, options.faces, queries, truth)
 
 
 if __name__ == "__main__":

@@ -70,13 +70,9 @@ class Rival(ABC):
         """Loads what was built; gives what answers one query, shape (D,), in one thread."""
 
     @property
-    def megabytes(self) -> float:
-        """What it takes: the resident memory says nothing where it was let go of before."""
-        return self._path.stat().st_size / 1e6
-
-    def close(self) -> None:
-        """Lets go of what was loaded."""
-        self._rows = self._rows[:0]
+    def files_mb(self) -> float:
+        """What lies on the disk; nothing where all is in memory."""
+        return self._path.stat().st_size / 1e6 if self._path.exists() else 0.0
 
 
 class Faiss(Rival):
@@ -224,11 +220,6 @@ class QdrantLocal(Rival):
             return [int(point.id) for point in found.points]
 
         return search
-
-    @property
-    def megabytes(self) -> float:
-        """At the least: the vectors, as it keeps them."""
-        return self._rows.nbytes / 1e6
 
 
 RIVALS: dict[str, type[Rival]] = {

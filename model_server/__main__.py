@@ -33,19 +33,19 @@ Python; by default it is 5 ms."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the server until SIGTERM or SIGINT; the exit status."""
     options = _parse(arguments)
-    try:
-        settings = ServerSettings.load()
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = "_".join(str(part) for part in problem["loc"]) or "settings"
-            print(f"LOOKALIKE_{name.upper()}: {problem['msg']}", file=sys.stderr)  # noqa: T201
-        return 2
-    overrides = {
+    given = {
         name: value
         for name, value in vars(options).items()
         if name in ServerSettings.model_fields and value is not None
     }
-    settings = settings.model_copy(update=overrides)
+    try:
+        settings = ServerSettings.load(private=options.private, **given)
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(part) for part in problem["loc"]) or "settings"
+            shown = f"--{name.replace('_', '-')}" if name in given else f"LOOKALIKE_{name.upper()}"
+            print(f"{shown}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
     set_up_logging(settings.log_level)
     try:
         asyncio.run(serve(settings, options.port_file))
@@ -68,6 +68,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     parser.add_argument("--port-file", type=Path, help="write the port into this file once bound")
     parser.add_argument("--metrics-port", type=int, help="port of the Prometheus metrics")
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="for the caller on this machine who starts it: TLS, admin tokens, and the ports of "
+        "metrics and health checks are not used, wherever they are set",
+    )
     parser.add_argument("--data-dir", type=Path, help="folder of the gallery's database")
     return parser.parse_args(arguments)
 
@@ -106,7 +112,7 @@ async def serve(settings: ServerSettings, port_file: Path | None = None) -> None
             await loading
             # What is loaded stays: to look through it for garbage stops everybody for 70 ms.
             gc.freeze()
-            await server.set_ready(ready=True)
+            server.set_ready(ready=True)
             log.info("serving", extra={"port": port})
             await stopping
         else:

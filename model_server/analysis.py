@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from model_server.gallery.celebrity import Celebrity
+
 __all__ = [
     "Analysis",
     "Attribute",
@@ -105,7 +107,7 @@ class Similarity:
 class Match:
     """A celebrity that a face resembles."""
 
-    celebrity_id: str
+    celebrity: Celebrity
     similarity: Similarity
 
 
@@ -140,7 +142,7 @@ class Analysis:
         caption: Of the whole photo; None where none was asked for.
         faces: Largest first.
         timings_ms: Milliseconds by stage.
-        model_versions: Version of each model by its part.
+        model_versions: Version of each model that was used, by its part.
         additional_faces: The one person's face in each photo after the first, where
             several were looked at together.
     """

@@ -25,12 +25,16 @@ from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError
 from model_server.faces.alignment import align_portrait, crop_face
 from model_server.faces.quality import face_quality
 from model_server.faces.together import choose_faces, weighted_mean
-from model_server.imaging import DecodedPhoto, ImageLimits, decode, encode_jpeg
+from model_server.imaging import DecodedPhoto, decode, encode_jpeg
+from model_server.limits import ImageLimits
 from model_server.priority import compute_politely
 from model_server.protocols import Gallery, Models
 from model_server.stopwatch import Stopwatch
 
 __all__ = ["AnalyzeOptions", "Analyzer", "Enrolment"]
+
+_FACE_PARTS = ("detector", "embedder")
+_ALL_PARTS = (*_FACE_PARTS, "photos", "faces")
 
 MIN_ENROLMENT_QUALITY = 0.2
 """Below this a face tells too little of its person to be kept in the gallery."""
@@ -106,7 +110,8 @@ class Analyzer:
         Args:
             data: Bytes of an image file.
             options: What to return.
-            cancelled: Asked between stages; once true, the work is given up.
+            cancelled: Asked between stages and while captions are written; once true, the
+                work is given up.
 
         Raises:
             InvalidPhotoError: The bytes are no photo that we can use.
@@ -125,13 +130,14 @@ class Analyzer:
             raise
         # Where no thread was free to begin with it, cancelling works and we write it here.
         written = self._caption(photo, watch) if caption.cancel() else caption.result()
-        return self._analysis(photo, watch, caption=written, faces=faces)
+        return self._analysis(photo, watch, _ALL_PARTS, caption=written, faces=faces)
 
     def describe(self, data: bytes, cancelled: Callable[[], bool] = lambda: False) -> Analysis:
         """The caption of one photo; raises as :meth:`analyze`."""
         watch = Stopwatch(cancelled)
         photo = self._decode(data, watch)
-        return self._analysis(photo, watch, caption=self._caption(photo, watch))
+        caption = self._caption(photo, watch)
+        return self._analysis(photo, watch, ("photos",), caption=caption)
 
     def match(
         self,
@@ -144,7 +150,7 @@ class Analyzer:
         photo = self._decode(data, watch)
         faces, embeddings = self._find_faces(photo, options, watch)
         faces = self._match(faces, embeddings, options, watch)
-        return self._analysis(photo, watch, faces=faces)
+        return self._analysis(photo, watch, _FACE_PARTS, faces=faces)
 
     def match_together(
         self,
@@ -193,7 +199,7 @@ class Analyzer:
             None,
             (first,),
             watch.finish(),
-            self._versions(),
+            self._versions(_FACE_PARTS),
             additional_faces=tuple(own[1:]),
         )
 
@@ -224,19 +230,27 @@ class Analyzer:
             faces.append(_at_full_size(found[0], photo))
             embeddings.append(vectors[0])
         similarity = self._gallery.compare(embeddings[0], embeddings[1])
-        return Comparison(similarity, faces[0], faces[1], watch.finish(), self._versions())
+        versions = self._versions(_FACE_PARTS)
+        return Comparison(similarity, faces[0], faces[1], watch.finish(), versions)
 
-    def enrol(self, data: bytes) -> Enrolment:
+    def enrol(self, data: bytes, cancelled: Callable[[], bool] = lambda: False) -> Enrolment:
         """Looks at a photo of a celebrity-to-be.
+
+        Args:
+            data: Bytes of an image file.
+            cancelled: Asked between stages; once true, the work is given up.
 
         Raises:
             NoFaceError: The photo shows no face.
             SeveralFacesError: It shows more than one.
             PoorFaceError: The face tells too little of its person.
             InvalidPhotoError: The bytes are no photo that we can use.
+            CancelledError: ``cancelled`` became true.
         """
-        photo = decode(data, self._limits)
-        detections = self._models.detector.detect(photo.pixels, photo.reduced)
+        watch = Stopwatch(cancelled)
+        photo = self._decode(data, watch)
+        with watch.stage("detect"):
+            detections = self._models.detector.detect(photo.pixels, photo.reduced)
         if not detections:
             raise NoFaceError("no face was found: choose a photo that shows the face well")
         if len(detections) > 1:
@@ -250,7 +264,8 @@ class Analyzer:
                 "the face is too small, blurred or turned away: choose a clearer photo",
                 metadata={"quality": f"{quality:.2f}"},
             )
-        embedding = self._models.embedder.embed(photo.pixels, detections)[0]
+        with watch.stage("embed"):
+            embedding = self._models.embedder.embed(photo.pixels, detections)[0]
         head = crop_face(photo.pixels, detections[0].box, margin=0.5, max_side=512)
         return Enrolment(embedding, quality, encode_jpeg(head))
 
@@ -260,7 +275,7 @@ class Analyzer:
 
     def _caption(self, photo: DecodedPhoto, watch: Stopwatch) -> Caption:
         with watch.stage("caption"):
-            return self._models.photos.caption([photo.reduced])[0]
+            return self._models.photos.caption([photo.reduced], watch.cancelled)[0]
 
     def _find_faces(
         self, photo: DecodedPhoto, options: AnalyzeOptions, watch: Stopwatch
@@ -299,7 +314,7 @@ class Analyzer:
     ) -> list[FaceAnalysis]:
         with watch.stage("describe"):
             portraits = [align_portrait(photo.pixels, face.detection) for face in faces]
-            captions = self._models.faces.caption(portraits)
+            captions = self._models.faces.caption(portraits, watch.cancelled)
         described = []
         for face, caption in zip(faces, captions, strict=True):
             attributes = parse(caption.text)
@@ -315,6 +330,7 @@ class Analyzer:
         self,
         photo: DecodedPhoto,
         watch: Stopwatch,
+        parts: Sequence[str],
         *,
         caption: Caption | None = None,
         faces: Sequence[FaceAnalysis] = (),
@@ -325,17 +341,11 @@ class Analyzer:
             caption,
             tuple(_at_full_size(face, photo) for face in faces),
             watch.finish(),
-            self._versions(),
+            self._versions(parts),
         )
 
-    def _versions(self) -> dict[str, str]:
-        models = self._models
-        return {
-            "detector": models.detector.version,
-            "embedder": models.embedder.version,
-            "photos": models.photos.version,
-            "faces": models.faces.version,
-        }
+    def _versions(self, parts: Sequence[str]) -> dict[str, str]:
+        return {part: getattr(self._models, part).version for part in parts}
 
 
 def _no_face(where: str, photo: str) -> NoFaceError:

@@ -23,6 +23,7 @@ from model_server.protocols import Models
 from model_server.services.celebrity import CelebrityService
 from model_server.services.photo import PhotoService
 from model_server.settings import ServerSettings
+from model_server.workers import Workers
 
 __all__ = ["Backend"]
 
@@ -51,11 +52,10 @@ class Backend:
         )
         self.admission = Admission(settings.max_in_flight)
         metrics.watch_in_flight(lambda: self.admission.in_flight)
-        self.photo = PhotoService(
-            self._analyzer.proxy, self._gallery.proxy, self.executor, self.admission, metrics
-        )
+        workers = Workers(self.executor, self.admission, metrics)
+        self.photo = PhotoService(self._analyzer.proxy, workers)
         self.celebrity = CelebrityService(
-            self._gallery.proxy, self._analyzer.proxy, self._portraits.proxy
+            self._gallery.proxy, self._analyzer.proxy, self._portraits.proxy, workers
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,10 +25,10 @@ from model_server.errors import (
     TooManyPixelsError,
     UnsupportedFormatError,
 )
+from model_server.limits import ImageLimits
 
 __all__ = [
     "DecodedPhoto",
-    "ImageLimits",
     "Preprocessing",
     "adapt_tone",
     "decode",
@@ -43,23 +44,10 @@ READABLE = "JPEG, PNG, WebP, GIF, AVIF or HEIC"
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, struct.error)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """What a photo may be.
+_REDUCING_GAP = 2.0
+"""Averaging whole pixels leaves this many times the working size, which is then interpolated."""
 
-    Attributes:
-        max_bytes: Size of the file.
-        max_pixels: Width times height, checked before anything is decoded.
-        min_side: Pixels of the shorter side.
-        working_side: Larger photos are decoded at a reduced scale, to about
-            this many pixels along the longer side.
-    """
-
-    max_bytes: int = 20 * 1024 * 1024
-    max_pixels: int = 80_000_000
-    min_side: int = 16
-    working_side: int = 1600
-
+_STRIP_PIXELS = 2**20
 
 _REDUCED_FROM = 448
 """Pixels of the shorter side; half of it is what networks that look at the whole photo see."""
@@ -186,17 +174,18 @@ def _load(picture: PillowImage.Image, limits: ImageLimits) -> DecodedPhoto:
         wanted = (round(full_size[0] * shrink), round(full_size[1] * shrink))
         # For JPEGs, decodes at 1/2, 1/4 or 1/8: several times faster than all the pixels.
         picture.draft("RGB", wanted)
-    lying = picture.width > picture.height
-    ImageOps.exif_transpose(picture, in_place=True)
-    turned = lying != (picture.width > picture.height)
-    width, height = full_size[::-1] if turned else full_size
-    rgb = _to_rgb(picture)
+    rgb = _to_rgb(picture, limits.working_side)
     if max(rgb.size) > limits.working_side:
         rgb.thumbnail(
             (limits.working_side, limits.working_side),
             PillowImage.Resampling.BILINEAR,
-            reducing_gap=2.0,
+            reducing_gap=_REDUCING_GAP,
         )
+    # Turned when it is small: it takes a second copy.
+    lying = rgb.width > rgb.height
+    ImageOps.exif_transpose(rgb, in_place=True)
+    turned = lying != (rgb.width > rgb.height)
+    width, height = full_size[::-1] if turned else full_size
     pixels = np.asarray(rgb)
     reduced = _half(pixels) if min(rgb.size) >= _REDUCED_FROM else pixels
     return DecodedPhoto(pixels, reduced, width, height)
@@ -209,9 +198,28 @@ def _half(pixels: Image) -> Image:
     return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _to_rgb(picture: PillowImage.Image) -> PillowImage.Image:
+def _to_rgb(picture: PillowImage.Image, working_side: int) -> PillowImage.Image:
+    """The picture in RGB, with the same metadata; reduced where that is far too large.
+
+    Strip by strip: what stands between one mode and the other takes several times the memory of
+    the picture, and a few hundred kB can be 80 megapixels of one colour.
+    """
     if picture.mode == "RGB" and not picture.has_transparency_data:
         return picture
+    picture.load()
+    factor = max(1, int(max(picture.size) / working_side / _REDUCING_GAP))
+    rows = factor * max(1, _STRIP_PIXELS // (factor * picture.width))
+    width, height = (math.ceil(side / factor) for side in picture.size)
+    rgb = PillowImage.new("RGB", (width, height))
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        rgb.paste(_flat(strip).reduce(factor), (0, top // factor))
+    rgb.info = picture.info
+    return rgb
+
+
+def _flat(picture: PillowImage.Image) -> PillowImage.Image:
+    """Any mode to RGB."""
     if picture.mode.startswith("I"):
         # 16-bit grey: keep the high byte, where plain conversion would clip.
         high = np.asarray(picture, dtype=np.uint32) >> 8
@@ -337,7 +345,7 @@ def adapt_tone(image: Image, shoulder: float) -> FloatArray:
     above = np.maximum(light - 1, 0)
     levelled = shoulder * (1 - np.exp(-above / shoulder))
     curve: FloatArray = (_MEDIAN * (np.minimum(light, 1) + levelled)).astype(np.float32)
-    return curve[image]
+    return np.asarray(cv2.LUT(image, curve), np.float32)
 
 
 def smooth_colours(values: FloatArray, deviation: float) -> FloatArray:
@@ -352,7 +360,7 @@ def smooth_colours(values: FloatArray, deviation: float) -> FloatArray:
     Returns:
         Float32, the same shape.
     """
-    luminance = (values @ _LUMINANCE)[..., None]
-    return np.asarray(
-        luminance + cv2.GaussianBlur(values - luminance, (0, 0), deviation), np.float32
-    )
+    blurred = cv2.GaussianBlur(values, (0, 0), deviation)
+    # The luminance that this took away, given back to each channel.
+    lost = cv2.transform(values - blurred, np.tile(_LUMINANCE, (3, 1)))
+    return np.asarray(blurred + lost, np.float32)

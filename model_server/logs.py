@@ -48,7 +48,7 @@ def set_up_logging(level: str) -> None:
     """Sends all logs to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     # These tell of every request, with URLs that hold names of people.
     for chatty in ("httpx", "httpcore", "googleapiclient", "alembic", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

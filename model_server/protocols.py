@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,8 +36,10 @@ class CaptionModel(Protocol):
 
     version: str
 
-    def caption(self, images: Sequence[Image]) -> list[Caption]:
-        """One caption an image."""
+    def caption(
+        self, images: Sequence[Image], cancelled: Callable[[], bool] = ...
+    ) -> list[Caption]:
+        """One caption an image; raises CancelledError once ``cancelled`` is true."""
         ...
 
 

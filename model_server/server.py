@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc, photo_pb2, photo_pb2_grpc
 from model_server.admission import Admission
@@ -19,22 +18,23 @@ from model_server.interceptors.auth import BearerAuth
 from model_server.interceptors.errors import translate_errors
 from model_server.interceptors.observability import CallObserver
 from model_server.interceptors.wrapping import AroundInterceptor
+from model_server.limits import MAX_MESSAGE_BYTES
 from model_server.metrics import Metrics
 from model_server.reflection import enable_reflection
+from model_server.services.health import HEALTH_SERVICE, Health
 from model_server.settings import ServerSettings
 
 __all__ = ["LookalikeServer", "ServiceSet"]
 
 log = logging.getLogger(__name__)
 
-MAX_RECEIVE_BYTES = 24 * 2**20
 MAX_SEND_BYTES = 16 * 2**20
 
 PHOTO_SERVICE = photo_pb2.DESCRIPTOR.services_by_name["PhotoService"].full_name
 CELEBRITY_SERVICE = celebrity_pb2.DESCRIPTOR.services_by_name["CelebrityService"].full_name
 
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_SEND_BYTES),
     # Two servers must never share a port by accident.
     ("grpc.so_reuseport", 0),
@@ -78,12 +78,11 @@ class LookalikeServer:
     def __init__(self, settings: ServerSettings, services: ServiceSet, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._health = health.aio.HealthServicer()
-        self._observer = CallObserver(metrics)
+        self._health = Health()
         self._server = grpc.aio.server(
             interceptors=[
                 # From the outside in: what a call became is seen last, who calls is asked first.
-                AroundInterceptor(self._observer),
+                AroundInterceptor(CallObserver(metrics)),
                 AroundInterceptor(translate_errors),
                 AroundInterceptor(
                     BearerAuth(
@@ -98,8 +97,14 @@ class LookalikeServer:
         photo_pb2_grpc.add_PhotoServiceServicer_to_server(services.photo, self._server)
         celebrity_pb2_grpc.add_CelebrityServiceServicer_to_server(services.celebrity, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        enable_reflection(self._server, [PHOTO_SERVICE, CELEBRITY_SERVICE, health.SERVICE_NAME])
+        enable_reflection(self._server, [PHOTO_SERVICE, CELEBRITY_SERVICE, HEALTH_SERVICE])
+        # For those that cannot speak TLS or show a certificate, such as Kubernetes' probes.
+        self._probes: grpc.aio.Server | None = None
+        if settings.health_port is not None:
+            self._probes = grpc.aio.server(options=_OPTIONS)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
         self.port = 0
+        self.health_port = 0
 
     async def start(self) -> int:
         """Listens; answers "alive" to health checks, and is not yet ready.
@@ -110,40 +115,42 @@ class LookalikeServer:
         Raises:
             RuntimeError: The address is taken or not ours.
         """
-        address = f"{_bracketed(self._settings.host)}:{self._settings.port}"
+        host = _bracketed(self._settings.host)
+        address = f"{host}:{self._settings.port}"
         credentials = _credentials(self._settings)
         if credentials:
             self.port = self._server.add_secure_port(address, credentials)
         else:
             self.port = self._server.add_insecure_port(address)
-        await self._set_health([""], health_pb2.HealthCheckResponse.SERVING)
-        await self.set_ready(ready=False)
+        if self._probes:
+            self.health_port = self._probes.add_insecure_port(
+                f"{host}:{self._settings.health_port}"
+            )
+        self.set_ready(ready=False)
         await self._server.start()
+        if self._probes:
+            await self._probes.start()
         return self.port
 
-    async def set_ready(self, *, ready: bool) -> None:
+    def set_ready(self, *, ready: bool) -> None:
         """Tells health checks whether models are loaded and warm."""
-        serving = health_pb2.HealthCheckResponse
-        status = serving.SERVING if ready else serving.NOT_SERVING
-        await self._set_health([PHOTO_SERVICE, CELEBRITY_SERVICE], status)
+        for service in (PHOTO_SERVICE, CELEBRITY_SERVICE):
+            self._health.set(service, serving=ready)
         self._metrics.set_ready(ready=ready)
 
-    async def _set_health(self, services: Sequence[str], status: int) -> None:
-        for service in services:
-            await self._health.set(service, status)
-
     async def drain(self) -> None:
-        """Says NOT_SERVING, takes no new calls, and lets running ones finish."""
-        await self._health.enter_graceful_shutdown()
+        """Says NOT_SERVING, takes no new calls, and lets running ones finish.
+
+        Those whose photo is still on its way are running too. What has not ended after
+        :attr:`ServerSettings.drain_s` is cancelled.
+        """
+        self._health.drain()
         self._metrics.set_ready(ready=False)
         log.info("draining", extra={"seconds": self._settings.drain_s})
-        stopped = asyncio.ensure_future(self._server.stop(self._settings.drain_s))
-        idle = asyncio.ensure_future(self._observer.wait_until_idle())
-        await asyncio.wait({stopped, idle}, return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        # What is left are health watches, which never end by themselves.
-        await self._server.stop(0)
-        await stopped
+        await self._server.stop(self._settings.drain_s)
+        # Probes are answered to the end.
+        if self._probes:
+            await self._probes.stop(0)
 
     async def wait(self) -> None:
         """Waits until the server has stopped."""

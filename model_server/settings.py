@@ -7,17 +7,28 @@ files, one a setting, in the folder that ``LOOKALIKE_SECRETS_DIR`` names.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model_server.bundle import BUNDLES
-from model_server.imaging import ImageLimits
+from model_server.cores import usable_cores
+from model_server.limits import MAX_MESSAGE_BYTES, MOST_PIXELS, ImageLimits
 
 __all__ = ["ServerSettings"]
+
+_PRIVATE: Mapping[str, Any] = {
+    "tls_certificate": None,
+    "tls_key": None,
+    "tls_client_ca": None,
+    "admin_tokens": (),
+    "metrics_port": None,
+    "health_port": None,
+}
 
 
 class ServerSettings(BaseSettings):
@@ -31,6 +42,12 @@ class ServerSettings(BaseSettings):
     port: int = Field(50051, ge=0, le=65535, description="0 takes a free one.")
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Prometheus metrics; unset: none."
+    )
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Health checks without TLS, and nothing else; unset: only at port.",
     )
 
     data_dir: Path = Field(
@@ -49,15 +66,20 @@ class ServerSettings(BaseSettings):
         "openvino", description="What runs the captioners; torch uses CUDA where there is one."
     )
 
-    threads: int = Field(
-        default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="Cores to use."
-    )
+    threads: int = Field(default_factory=usable_cores, ge=1, description="Cores to use.")
     max_in_flight: int = Field(
         16, ge=1, description="Photos worked on or waiting; one more is turned away."
     )
     drain_s: float = Field(30.0, ge=0, description="Seconds that running calls get at the end.")
-    max_photo_bytes: int = Field(20 * 2**20, ge=1024, description="Size of a photo's file.")
-    max_photo_pixels: int = Field(80_000_000, ge=1024, description="Pixels of a photo.")
+    max_photo_bytes: int = Field(
+        20 * 2**20,
+        ge=1024,
+        le=MAX_MESSAGE_BYTES,
+        description="Size of a photo's file; no larger than a message.",
+    )
+    max_photo_pixels: int = Field(
+        80_000_000, ge=1024, le=MOST_PIXELS, description="Pixels of a photo."
+    )
 
     tls_certificate: Path | None = Field(None, description="PEM file; turns TLS on.")
     tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
@@ -82,7 +104,14 @@ class ServerSettings(BaseSettings):
     commons_url: str = Field("https://commons.wikimedia.org", description="Base URL, for mirrors.")
     google_url: str | None = Field(None, description="Base URL, for tests; unset: Google's.")
 
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("tokens", "admin_tokens", mode="before")
     @classmethod
@@ -100,10 +129,19 @@ class ServerSettings(BaseSettings):
         return self
 
     @classmethod
-    def load(cls) -> ServerSettings:
-        """Reads the settings, secrets from ``LOOKALIKE_SECRETS_DIR`` included."""
+    def load(cls, *, private: bool = False, **given: Any) -> ServerSettings:
+        """Reads the settings, secrets from ``LOOKALIKE_SECRETS_DIR`` included.
+
+        Args:
+            private: For the one on this machine who starts the server: no TLS, no admin
+                tokens, no metrics and no port for health checks, wherever they are set.
+            given: Settings that count more than any other.
+
+        Raises:
+            ValidationError: A setting cannot be meant.
+        """
         secrets = os.environ.get("LOOKALIKE_SECRETS_DIR")
-        return cls(_secrets_dir=secrets) if secrets else cls()
+        return cls(_secrets_dir=secrets or None, **{**(_PRIVATE if private else {}), **given})
 
     @property
     def gallery_url(self) -> str:

@@ -1,7 +1,8 @@
 """Checks the contract with buf: its style, and that it breaks no caller.
 
-"Breaks" is judged against the last release tag, or against main where there is none;
-in a checkout without history there is nothing to compare with.
+"Breaks" is judged against the last release tag. Where there is none, against main; on main
+itself, against what main is at the origin, or else the commit before this one. In a checkout
+without history there is nothing to compare with.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Runs both checks; the exit status."""
     status = subprocess.run(["buf", "lint"], cwd=ROOT, check=False).returncode
-    reference = last_release() or main_branch()
-    if reference is None:
-        print("no release tag and no main branch: nothing to compare the contract with")
+    before = reference()
+    if before is None:
+        print("no release tag and no other commit: nothing to compare the contract with")
         return status
-    against = f"{ROOT / '.git'}#ref={reference}"
+    against = f"{ROOT / '.git'}#ref={before}"
     command = ["buf", "breaking", "--against", against]
     return status or subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def reference() -> str | None:
+    """What the contract must not break; None where there is nothing."""
+    return last_release() or main_branch() or parent()
 
 
 def last_release() -> str | None:
@@ -31,11 +37,21 @@ def last_release() -> str | None:
 
 
 def main_branch() -> str | None:
-    """The commit at the tip of main, here or at the origin."""
+    """The commit at the tip of main, here or at the origin, unless it is this one."""
+    own = _commit("HEAD")
     for name in ("main", "origin/main"):
-        if commit := _git("rev-parse", "--verify", "--quiet", name):
+        if (commit := _commit(name)) and commit != own:
             return commit
     return None
+
+
+def parent() -> str | None:
+    """The commit before this one."""
+    return _commit("HEAD^")
+
+
+def _commit(name: str) -> str | None:
+    return _git("rev-parse", "--verify", "--quiet", name)
 
 
 def _git(*arguments: str) -> str | None:

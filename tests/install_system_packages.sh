@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the tests use beside Python packages: a browser, a voice, an audio encoder, fonts and
-# a database. Installs what is missing where it may (Debian and Ubuntu, as root or with
-# sudo), else says what to install; tests that lack something then skip and say so.
+# What the tests use beside Python packages: a browser, a voice, fonts and a database.
+# Installs what is missing where it may (Debian and Ubuntu, as root or with sudo), else says
+# what to install; tests that lack something then skip and say so.
 set -euo pipefail
 
 missing=()
@@ -15,7 +15,6 @@ found_font_for() { fc-list ":lang=$1" family | grep -q .; }
 
 need chromium command -v chromium
 need espeak-ng command -v espeak-ng
-need ffmpeg command -v ffmpeg
 need postgresql found_postgres
 need fontconfig command -v fc-list
 need fonts-noto-core found_font_for ar

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -17,7 +16,12 @@ from model_server.imaging import Preprocessing
 from training.config import TrainConfig
 from training.encoders import ENCODERS, build_encoder
 
-__all__ = ["MovingAverage", "load_model", "random_state", "restore_random_state", "save_checkpoint"]
+__all__ = [
+    "MovingAverage",
+    "check_same_run",
+    "load_model",
+    "save_checkpoint",
+]
 
 
 class MovingAverage:
@@ -51,20 +55,20 @@ class MovingAverage:
                 parameter.copy_(mine)
 
 
-def random_state() -> dict[str, Any]:
-    """State of every random generator."""
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=True),  # noqa: NPY002
-        "torch": torch.get_rng_state(),
-    }
+def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Makes sure that a run goes on as it began.
 
+    Args:
+        folder: Of the run.
+        old: What it was made of, by name.
+        new: What it would go on with; every one must be as it was.
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Undoes what happened since :func:`random_state`."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])  # noqa: NPY002
-    torch.set_rng_state(state["torch"])
+    Raises:
+        ValueError: Says what differs.
+    """
+    changed = sorted(name for name in new if old.get(name) != new[name])
+    if changed:
+        raise ValueError(f"{folder} holds another run: {', '.join(changed)} differ")
 
 
 def save_checkpoint(file: Path, content: dict[str, Any]) -> None:

@@ -43,8 +43,12 @@ class TrainConfig:
         self_critical_epochs: Of training on CIDEr-D (Rennie et al. 2017), from the best weights
             that teacher forcing reached.
         self_critical_learning_rate: Then.
-        samples: Captions sampled per photo; each one's baseline is the mean of the others.
+        samples: Captions sampled per photo, two or more; each one's baseline is the mean of
+            the others.
         start_from: Checkpoint whose weights training begins with.
+
+    Raises:
+        ValueError: Self-critical training would have fewer than two samples.
     """
 
     encoder: str = "resnet50-half"
@@ -76,6 +80,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fine_tune", tuple(self.fine_tune))
+        if self.self_critical_epochs and self.samples < 2:
+            raise ValueError("samples is 2 or more: each caption is compared with the others")
 
     @classmethod
     def load(cls, file: Path) -> TrainConfig:

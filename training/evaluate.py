@@ -12,7 +12,7 @@ from typing import Any
 
 from model_server.bundle import BUNDLES, load_bundle
 from model_server.captioning.beam_search import DecodingOptions, search
-from model_server.captioning.captioner import encode_images, load_decoding
+from model_server.captioning.captioner import encode_images, load_decoding, with_articles
 from model_server.captioning.vocabulary import Vocabulary, tokenize
 from model_server.engines import Session
 from model_server.engines.openvino import OpenVinoEngine
@@ -51,7 +51,10 @@ class Candidate:
         batch: int = 16,
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, str]:
-        """Captions all photos of a data set, in its order; broken ones are left out."""
+        """Captions all photos of a data set as they are served, in its order.
+
+        Broken ones are left out.
+        """
         captions: dict[str, str] = {}
         names = dataset.names
         for start in range(0, len(names), batch):
@@ -66,7 +69,7 @@ class Candidate:
             for name, found in zip(
                 images, search(self.decoder, encoded, self.decoding), strict=True
             ):
-                captions[name] = self.vocabulary.decode(found.tokens)
+                captions[name] = with_articles(self.vocabulary.decode(found.tokens))
             if progress:
                 progress(min(start + batch, len(names)))
         return captions

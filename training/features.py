@@ -1,7 +1,8 @@
 """A cache of encoder features: computed once, then read through a memory map.
 
-The folder's name holds a hash of the encoder's weights and of the preprocessing, and one of the
-photos, so that features of another network or of other photos can never be taken for these.
+The folder's name holds a hash of the encoder's weights and of the preprocessing, one of the
+photos, and the precision, so that features of another network, of other photos or of coarser
+numbers can never be taken for these.
 """
 
 from __future__ import annotations
@@ -17,23 +18,34 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from model_server import imaging
 from model_server.imaging import Preprocessing, preprocess
 from training.photos import Photos, picture_digest
 
-__all__ = ["FeatureCache", "cache_features", "network_digest"]
+__all__ = ["FeatureCache", "cache_features", "network_digest", "weights_digest"]
 
 HalfArray = npt.NDArray[np.float16]
 
 _LARGEST = float(torch.finfo(torch.float16).max)
 
+_IMAGING = hashlib.sha256(Path(imaging.__file__).read_bytes()).hexdigest()
+"""Of the code that decodes and prepares photos: what other code made is not read."""
 
-def network_digest(network: nn.Module, preprocessing: Preprocessing) -> str:
-    """Twelve hex digits of the weights and of how photos are prepared."""
-    digest = hashlib.sha256(json.dumps(preprocessing.to_manifest(), sort_keys=True).encode())
+
+def weights_digest(network: nn.Module) -> str:
+    """Twelve hex digits of a network's weights."""
+    digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def network_digest(network: nn.Module, preprocessing: Preprocessing) -> str:
+    """Twelve hex digits of the weights and of how photos are decoded and prepared."""
+    prepared = json.dumps(preprocessing.to_manifest(), sort_keys=True)
+    text = f"{prepared} {_IMAGING} {weights_digest(network)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class FeatureCache:
@@ -103,7 +115,8 @@ def cache_features(
     # Other photos may have the same names.
     listing = "\n".join(f"{name} {picture_digest(photos, name)}" for name in names)
     listed = hashlib.sha256(listing.encode()).hexdigest()[:12]
-    own = folder / f"{network_digest(network, preprocessing)}-{listed}-{views}"
+    precision = str(dtype or torch.float32).removeprefix("torch.")
+    own = folder / f"{network_digest(network, preprocessing)}-{listed}-{views}-{precision}"
     if (own / "index.json").exists():
         return FeatureCache(own)
     own.mkdir(parents=True, exist_ok=True)

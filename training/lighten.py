@@ -40,6 +40,8 @@ def lighten(graph: Any) -> Any:
 def lighten_bundle(folder: Path, version: str) -> None:
     """Makes the decoder of a captioner's bundle lighter, as the export does today.
 
+    Scores and model card stay as they are: they are of the decoder before.
+
     Args:
         folder: Of the bundle.
         version: The new one, since captions may change.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -22,11 +24,12 @@ def first_model(
     """A new decoder on a pretrained encoder, or the weights of ``config.start_from``.
 
     Raises:
-        ValueError: The weights to start from are of another vocabulary: words would get other
-            words' weights.
+        ValueError: The weights to start from are of another vocabulary, so that words would get
+            other words' weights; or of other networks than ``config`` names.
     """
     if config.start_from:
-        model, _, preprocessing, _, _ = load_model(Path(config.start_from), vocabulary)
+        model, _, preprocessing, began, _ = load_model(Path(config.start_from), vocabulary)
+        _check_networks(config, began)
         for module in model.decoder.modules():
             if isinstance(module, nn.Dropout):
                 module.p = config.decoder_options.get("dropout", module.p)
@@ -36,6 +39,25 @@ def first_model(
         config.decoder, len(vocabulary), encoder.channels, **config.decoder_options
     )
     return ImageCaptioningModel(encoder, decoder), preprocessing
+
+
+def _check_networks(config: TrainConfig, began: TrainConfig) -> None:
+    """Makes sure that what is saved with the weights describes them."""
+    ours, theirs = _networks(config), _networks(began)
+    wrong = [name for name in ours if ours[name] != theirs[name]]
+    if wrong:
+        settings = ", ".join(f"{name}={json.dumps(theirs[name])}" for name in wrong)
+        raise ValueError(f"{config.start_from} holds other networks: set {settings}")
+
+
+def _networks(config: TrainConfig) -> dict[str, Any]:
+    """What decides on the shape of the weights, and on what they are for."""
+    options = {key: value for key, value in config.decoder_options.items() if key != "dropout"}
+    return {
+        "encoder": config.encoder,
+        "decoder": config.decoder,
+        "decoder_options": options,
+    }
 
 
 def choose_tuned(encoder: CNNEncoder, prefixes: tuple[str, ...]) -> None:

@@ -12,20 +12,46 @@ from training.checkpoint import MovingAverage
 from training.config import TrainConfig
 from training.progress import Progress
 
-__all__ = ["NonFiniteLossError", "Optimization", "cosine"]
+__all__ = ["NonFiniteLossError", "Optimization", "cosine", "finite_loss"]
 
 
 class NonFiniteLossError(ArithmeticError):
     """The loss is no number any more: training stops rather than going on with broken weights."""
 
 
-def cosine(step: int, total: int, warmup: float) -> float:
-    """Share of the peak rate: up in a line, down along a cosine to a twentieth."""
+def cosine(step: int, total: int, warmup: float, floor: float = 0.05) -> float:
+    """Share of the peak rate: up in a line, down along a cosine.
+
+    Args:
+        step: From 0.
+        total: Steps of the run.
+        warmup: Share of them in which the rate rises.
+        floor: Share of the peak that is left at the end.
+    """
     rising = max(1.0, warmup * total)
     if step < rising:
         return (step + 1) / rising
     done = min(1.0, (step - rising) / max(1.0, total - rising))
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def finite_loss(loss: Tensor, step: int, checkpoint: Path) -> float:
+    """The value of a loss, before anything is learnt from it.
+
+    Args:
+        loss: A scalar.
+        step: Whose it is.
+        checkpoint: Where good weights are kept, for the message.
+
+    Raises:
+        NonFiniteLossError: It is infinite or no number.
+    """
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise NonFiniteLossError(
+            f"the loss is {value} at step {step}; the last good checkpoint is {checkpoint}"
+        )
+    return value
 
 
 class Optimization:
@@ -80,12 +106,7 @@ class Optimization:
         Raises:
             NonFiniteLossError: It is infinite or no number; the weights stay as they are.
         """
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise NonFiniteLossError(
-                f"the loss is {value} at step {self.progress.step}; "
-                f"the last good checkpoint is {self.folder / 'last.pt'}"
-            )
+        value = finite_loss(loss, self.progress.step, self.folder / "last.pt")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]

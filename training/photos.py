@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tarfile
 import threading
 import weakref
@@ -11,11 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
-
 from model_server.analysis import Image
+from model_server.errors import InvalidPhotoError
+from model_server.imaging import DecodedPhoto, decode
 
 __all__ = [
     "PHOTO_SUFFIXES",
@@ -23,11 +20,13 @@ __all__ = [
     "FolderPhotos",
     "Photos",
     "TarPhotos",
+    "decode_photo",
     "open_photos",
     "picture_digest",
 ]
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif"}
+"""Of the formats that the server reads."""
 
 
 class BrokenPhotoError(ValueError):
@@ -51,7 +50,7 @@ class Photos(Protocol):
         ...
 
     def open(self, name: str) -> Image:
-        """The decoded photo: RGB uint8, shape (height, width, 3), turned upright.
+        """The pixels that a captioner is served: RGB uint8, shape (height, width, 3).
 
         Raises:
             KeyError: There is none of that name.
@@ -60,16 +59,17 @@ class Photos(Protocol):
         ...
 
 
-def _decode(name: str, data: bytes) -> Image:
+def decode_photo(photos: Photos, name: str) -> DecodedPhoto:
+    """The photo as the server decodes it; faces are found in its ``pixels``.
+
+    Raises:
+        KeyError: There is none of that name.
+        BrokenPhotoError: It cannot be decoded, or the server would not take it.
+    """
     try:
-        with PillowImage.open(io.BytesIO(data)) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            return np.asarray(upright.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise BrokenPhotoError(f"{name} is no photo of a kind that can be read") from error
-    # Pillow's decoders raise these, each for damage of another kind.
-    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise BrokenPhotoError(f"{name} is damaged: {error}") from error
+        return decode(photos.read(name))
+    except InvalidPhotoError as error:
+        raise BrokenPhotoError(f"{name}: {error}") from error
 
 
 class FolderPhotos:
@@ -96,8 +96,8 @@ class FolderPhotos:
         return (self._folder / name).read_bytes()
 
     def open(self, name: str) -> Image:
-        """The decoded photo."""
-        return _decode(name, self.read(name))
+        """The pixels that a captioner is served."""
+        return decode_photo(self, name).reduced
 
 
 class TarPhotos:
@@ -128,8 +128,8 @@ class TarPhotos:
             return self._stream.read(size)
 
     def open(self, name: str) -> Image:
-        """The decoded photo."""
-        return _decode(name, self.read(name))
+        """The pixels that a captioner is served."""
+        return decode_photo(self, name).reduced
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

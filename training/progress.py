@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,12 +11,21 @@ from typing import Any
 import torch
 
 from model_server.captioning.vocabulary import Vocabulary
+from training.checkpoint import check_same_run
 from training.config import TrainConfig
 
 __all__ = ["Progress", "interrupted_run"]
 
-_FREE = {"epochs", "self_critical_epochs", "patience", "threads"}
-"""Only what does not change the weights may differ from the run that was interrupted."""
+_log = logging.getLogger(__name__)
+
+_FREE = {"self_critical_epochs", "threads"}
+"""May differ from the run that was interrupted: the weights up to a given epoch do not depend
+on them."""
+
+_SCHEDULE = {"epochs", "patience"}
+"""May differ too, with a warning: learning rate and scheduled sampling follow the planned epochs,
+and patience decides on when self-critical training begins. From here on the run is another one
+than it would have been."""
 
 
 @dataclass(slots=True)
@@ -53,21 +63,33 @@ class Progress:
 
 
 def interrupted_run(
-    folder: Path, config: TrainConfig, vocabulary: Vocabulary
+    folder: Path, config: TrainConfig, vocabulary: Vocabulary, data: Mapping[str, str]
 ) -> dict[str, Any] | None:
     """Content of the folder's last.pt; none where no run was begun.
 
+    Args:
+        folder: Of the run.
+        config: To go on with.
+        vocabulary: Likewise.
+        data: Digests of the splits by the names that they have in a checkpoint.
+
     Raises:
-        ValueError: It is of another configuration or vocabulary.
+        ValueError: It is of another configuration, vocabulary or split.
     """
     file = folder / "last.pt"
     if not file.exists():
         return None
     content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
     old, new = content["config"], config.to_dict()
-    changed = sorted(key for key in new if key not in _FREE and old.get(key) != new[key])
-    if changed:
-        raise ValueError(f"{folder} holds another run: {', '.join(changed)} differ")
+    check_same_run(folder, old, {key: new[key] for key in new if key not in _FREE | _SCHEDULE})
     if tuple(content["vocabulary"]) != vocabulary.words:
         raise ValueError(f"{folder} holds a run with another vocabulary")
+    # Checkpoints of before tell nothing of the held-out photos.
+    check_same_run(folder, {**data, **content}, data)
+    for name in sorted(_SCHEDULE):
+        if old[name] != new[name]:
+            _log.warning(
+                "%s was begun with %s %s and goes on with %s: it will be another run than either",
+                *(folder, name, old[name], new[name]),
+            )
     return content

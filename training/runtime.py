@@ -14,7 +14,14 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-__all__ = ["Runtime", "computes_in_bfloat16", "cpu_autocast", "start_runtime", "to_channels_last"]
+__all__ = [
+    "Runtime",
+    "computes_in_bfloat16",
+    "cpu_autocast",
+    "seed_generators",
+    "start_runtime",
+    "to_channels_last",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +75,18 @@ def to_channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
+def seed_generators(*numbers: int) -> None:
+    """Seeds Python's, numpy's and torch's generators, those of all devices among them.
+
+    Args:
+        numbers: What the randomness may depend on, such as seed, rank and epoch.
+    """
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (for libraries that use it)
+    torch.manual_seed(seed)
+
+
 @contextmanager
 def start_runtime(precision: str, threads: int, seed: int) -> Iterator[Runtime]:
     """Sets up the process; under torchrun joins the others, and leaves them at the end.
@@ -80,9 +99,7 @@ def start_runtime(precision: str, threads: int, seed: int) -> Iterator[Runtime]:
     if threads:
         torch.set_num_threads(threads)
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    random.seed(seed + rank)
-    np.random.seed(seed + rank)  # noqa: NPY002 (for libraries that use it)
-    torch.manual_seed(seed + rank)
+    seed_generators(seed, rank)
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

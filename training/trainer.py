@@ -22,7 +22,7 @@ from training.batches import (
     encode_captions,
     epoch_batches,
 )
-from training.checkpoint import random_state, restore_random_state, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, check_leakage, references
 from training.features import FeatureCache, cache_features
@@ -32,7 +32,7 @@ from training.model import choose_tuned, first_model
 from training.objective import CaptionLoss
 from training.optimization import Optimization
 from training.progress import Progress, interrupted_run
-from training.runtime import Runtime, start_runtime, to_channels_last
+from training.runtime import Runtime, seed_generators, start_runtime, to_channels_last
 from training.self_critical import reward_of, self_critical_epoch
 from training.teacher_forcing import teacher_forcing_epoch
 
@@ -56,7 +56,7 @@ class Trainer:
 
     Raises:
         LeakageError: A held-out photo is among those to learn from.
-        ValueError: The folder holds a run of another configuration or vocabulary.
+        ValueError: The folder holds a run of another configuration, vocabulary or split.
     """
 
     select_by = "cider"
@@ -80,7 +80,7 @@ class Trainer:
         self.vocabulary = Vocabulary.build(
             (text for texts in data.captions.values() for text in texts), config.min_count
         )
-        saved = interrupted_run(folder, config, self.vocabulary)
+        saved = interrupted_run(folder, config, self.vocabulary, self._digests())
         self.model, self.preprocessing = first_model(config, self.vocabulary)
         if saved:
             # Before features are computed: the encoder must be the run's own.
@@ -143,7 +143,6 @@ class Trainer:
         average.updates = saved["average_updates"]
         self.optimization.optimizer.load_state_dict(saved["optimizer"])
         self.progress = self.optimization.progress = Progress.from_dict(saved["progress"])
-        restore_random_state(saved["random"])
 
     # --- running ------------------------------------------------------------------
 
@@ -216,6 +215,9 @@ class Trainer:
         return max(1, share // self.config.photos_per_batch)
 
     def _epoch(self, *, critical: bool) -> dict[str, Any]:
+        # Each epoch anew, so that a resumed run draws what an uninterrupted one would have,
+        # on whatever device and in each process its own.
+        seed_generators(self.config.seed, self.runtime.rank, self.progress.epoch)
         self.model.decoder.train()
         # BatchNorm keeps its statistics: a captioner's batches are too small and too alike.
         self.model.encoder.eval()
@@ -262,13 +264,16 @@ class Trainer:
         """Scores of captions of the held-out photos; the best epoch has the best ``select_by``."""
         return greedy_scores(self.references, captions)
 
+    def _digests(self) -> dict[str, str]:
+        return {"data": self.data.digest, "held_out": self.held_out.digest}
+
     def _content(self, *, weights_only: bool) -> dict[str, Any]:
         content: dict[str, Any] = {
             "model": self.model.state_dict(),
             "vocabulary": self.vocabulary.words,
             "config": self.config.to_dict(),
             "preprocessing": self.preprocessing.to_manifest(),
-            "data": self.data.digest,
+            **self._digests(),
             "history": self.progress.history,
         }
         if not weights_only:
@@ -277,7 +282,6 @@ class Trainer:
                 "average_updates": self.optimization.average.updates,
                 "optimizer": self.optimization.optimizer.state_dict(),
                 "progress": self.progress.to_dict(),
-                "random": random_state(),
             }
         return content
 

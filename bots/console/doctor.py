@@ -131,14 +131,9 @@ def _installed(drawn: str | None) -> Iterator[Check]:
         found = find_spec(module) is not None
         says = f"for {purpose}" if found else f"missing, for {purpose}: {remedy}"
         yield Check("installed", module, State.OK if found else State.NOTE, says)
-    for program, remedy in (("espeak-ng", "speech without Google"), ("ffmpeg", "voice notes")):
-        path = shutil.which(program)
-        yield Check(
-            "installed",
-            program,
-            State.OK if path else State.NOTE,
-            f"for {remedy}" if path else f"missing, for {remedy}",
-        )
+    voice = shutil.which("espeak-ng")
+    says = "for speech without Google" if voice else "missing, for speech without Google"
+    yield Check("installed", "espeak-ng", State.OK if voice else State.NOTE, says)
     says = f"draws pictures ({drawn})" if drawn else "draws no pictures: answers are text"
     yield Check("installed", "this terminal", State.OK if drawn else State.NOTE, says)
 

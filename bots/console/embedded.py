@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +22,6 @@ __all__ = ["EmbeddedServer", "embedded_server"]
 
 _POLL_S = 0.05
 _GRACE_S = 5.0
-# A private server needs none of what the public one may be set to.
-_NOT_INHERITED = (
-    "LOOKALIKE_TLS_CERTIFICATE",
-    "LOOKALIKE_TLS_KEY",
-    "LOOKALIKE_TLS_CLIENT_CA",
-    "LOOKALIKE_ADMIN_TOKENS",
-    "LOOKALIKE_METRICS_PORT",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +51,12 @@ async def embedded_server(timeout_s: float = 180.0) -> AsyncIterator[EmbeddedSer
         with log_path.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "model_server", "--host", "127.0.0.1", "--port", "0"),
+                *("-m", "model_server", "--private", "--host", "127.0.0.1", "--port", "0"),
                 *("--port-file", str(port_file)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(os.environ, token),
+                env=os.environ | {"LOOKALIKE_TOKENS": token},
             )
         try:
             end = time.monotonic() + timeout_s
@@ -74,11 +66,6 @@ async def embedded_server(timeout_s: float = 180.0) -> AsyncIterator[EmbeddedSer
             yield server
         finally:
             await asyncio.shield(_stop(process))
-
-
-def _environment(inherited: Mapping[str, str], token: str) -> dict[str, str]:
-    kept = {key: value for key, value in inherited.items() if key not in _NOT_INHERITED}
-    return kept | {"LOOKALIKE_TOKENS": token}
 
 
 async def _port(

@@ -117,7 +117,9 @@ async def _import(
         hint = f"{error.hint} Then run it again to continue."
         complain(ConsoleError(error.message, hint=hint.strip(), code=error.code))
         return error.code
-    return ExitCode.INTERRUPTED if importer.stopped else ExitCode.OK
+    if importer.stopped:
+        return ExitCode.INTERRUPTED
+    return ExitCode.BAD_INPUT if any(report.failed for report in reports) else ExitCode.OK
 
 
 @contextlib.contextmanager

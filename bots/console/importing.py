@@ -34,6 +34,7 @@ from lookalike.v1 import celebrity_pb2, photo_pb2
 __all__ = ["Importer", "Person", "PersonReport", "Skipped", "find_people"]
 
 INFO_FILE = "person.json"
+_DUPLICATE = "DUPLICATE_PHOTO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Skipped:
     path: str
     reason: str
 
+    @property
+    def is_there_already(self) -> bool:
+        """Whether it is the same photo once more: nothing is lost with it."""
+        return self.reason.startswith(_DUPLICATE)
+
 
 @dataclass(slots=True)
 class PersonReport:
@@ -76,6 +82,12 @@ class PersonReport:
     added: int = 0
     existed: bool = False
     skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the person, or a photo of theirs, could not be used."""
+        missing = not self.celebrity and not self.existed
+        return missing or not all(skipped.is_there_already for skipped in self.skipped)
 
     def to_json(self) -> dict[str, Any]:
         """For a report file."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bots.core.errors import ClientError
 from lookalike.v1 import photo_pb2
 
 __all__ = ["Answer", "AnswerCache", "Asker", "Mode", "NumberedFace"]
@@ -42,6 +43,11 @@ class Asker:
     language: str | None = None
     group: bool = False
 
+    @property
+    def person(self) -> tuple[str, str]:
+        """Platform and user, for an id is a platform's own."""
+        return self.platform, self.user
+
 
 @dataclass(frozen=True, slots=True)
 class NumberedFace:
@@ -59,14 +65,17 @@ class Answer:
     Attributes:
         key: Names the answer in the data of buttons.
         asker: Who asked.
-        photos: In the order in which they were sent.
+        photos: In the order in which they were sent, without those that failed.
         faces: Of all photos, numbered.
         hidden_faces: How many more there were than an answer shows.
+        more_hidden: Whether there may be still more, for the server stops counting.
         mode: What was asked for.
         comparison: Of the two faces, where there were two photos with a face each.
         together: The face of the one person that all photos show, matched by all of them;
             None where they show several people or nobody.
         spoiler: Hide its pictures until somebody wants to see them.
+        failed: What is wrong with the photos that could not be answered, by their place in the
+            message, counted from 1.
     """
 
     key: str
@@ -74,10 +83,18 @@ class Answer:
     photos: tuple[photo_pb2.AnalyzePhotoResponse, ...]
     faces: tuple[NumberedFace, ...]
     hidden_faces: int = 0
+    more_hidden: bool = False
     mode: Mode = Mode.FULL
     comparison: photo_pb2.Similarity | None = None
     together: photo_pb2.Face | None = None
     spoiler: bool = False
+    failed: Mapping[int, ClientError] = field(default_factory=dict)
+
+    @property
+    def photo_numbers(self) -> tuple[int, ...]:
+        """The place of each of ``photos`` in the message, counted from 1."""
+        sent = len(self.photos) + len(self.failed)
+        return tuple(number for number in range(1, sent + 1) if number not in self.failed)
 
     @property
     def size(self) -> int:

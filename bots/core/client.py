@@ -16,6 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bots.core.errors import (
+    BadPhoto,
     ClientError,
     DeadlineExceeded,
     Overloaded,
@@ -38,6 +39,9 @@ class _Method(Protocol[A_co]):
 
 
 MAX_MESSAGE_BYTES = 24 * 2**20
+"""Of a request, as the server takes it: more than one photo may have, less than two."""
+_BESIDE_PHOTOS_BYTES = 2**16
+"""What a request holds beside its photos is smaller than this."""
 MAX_WAIT_S = 5.0
 """The longest that one back-off lasts."""
 
@@ -170,8 +174,10 @@ class LookalikeClient:
 
         Raises:
             UnsuitablePhoto: A photo does not show the person (reason ``WRONG_PERSON``).
+            BadPhoto: The photos are too large together (reason ``PHOTOS_TOO_LARGE``).
             ClientError: As in :meth:`analyze`.
         """
+        _check_size(photo, *additional_photos)
         request = photo_pb2.MatchFacesRequest(
             photo=photo, match_options=options, additional_photos=additional_photos
         )
@@ -184,8 +190,10 @@ class LookalikeClient:
 
         Raises:
             NoFace: One of the photos shows no face.
+            BadPhoto: The photos are too large together (reason ``PHOTOS_TOO_LARGE``).
             ClientError: As in :meth:`analyze`.
         """
+        _check_size(first, second)
         request = photo_pb2.CompareFacesRequest(
             first_photo=first, second_photo=second, include_crops=include_crops
         )
@@ -310,6 +318,12 @@ def channel_target(address: str) -> str:
     """
     schemes = ("dns:", "unix:", "unix-abstract:", "ipv4:", "ipv6:", "xds:")
     return address if address.startswith(schemes) else f"dns:///{address}"
+
+
+def _check_size(*photos: bytes) -> None:
+    """Raises BadPhoto where several photos, each of a good size, do not fit into one call."""
+    if len(photos) > 1 and sum(map(len, photos)) > MAX_MESSAGE_BYTES - _BESIDE_PHOTOS_BYTES:
+        raise BadPhoto("the photos are too large together", reason="PHOTOS_TOO_LARGE")
 
 
 def _pause(error: ClientError, attempt: int, *, changes: bool) -> float | None:

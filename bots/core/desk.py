@@ -6,23 +6,16 @@ refusals are worded here, once for all platforms.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
-from bots.core.answer import Answer, AnswerCache, Asker, Mode, new_key, number_faces
+from bots.core.analyst import Analyst
+from bots.core.answer import Answer, AnswerCache, Asker, Mode
 from bots.core.client import LookalikeClient
-from bots.core.errors import (
-    BadPhoto,
-    ClientError,
-    InvalidRequest,
-    NoFace,
-    NotFound,
-    UnsuitablePhoto,
-)
+from bots.core.errors import BadPhoto, ClientError, NotFound
 from bots.core.languages import Texts, texts_for
 from bots.core.limits import FairQueue, QueueFull, RateLimit
 from bots.core.notices import celebrity_not_found, error_reply, limited_reply, notice
@@ -36,14 +29,8 @@ __all__ = ["PhotoDesk", "PhotoSource"]
 
 log = logging.getLogger(__name__)
 
-PhotoSource = Callable[[], Awaitable[Sequence[bytes]]]
+PhotoSource = Callable[[], Awaitable[Sequence[bytes | BadPhoto]]]
 """Fetches the photos of an answer anew, where the platform still has them."""
-
-_ONE_PERSON = 0.5
-"""Two photos are matched together from this probability on that they show one person."""
-
-MATCHES = 10
-"""Look-alikes asked for, so that pages need no second call."""
 
 
 class PhotoDesk:
@@ -61,6 +48,7 @@ class PhotoDesk:
         self.portraits = PortraitShelf(client)
         self._renderer = Renderer(self.portraits)
         self._queue = FairQueue(settings.calls_at_once, settings.queue_per_user)
+        self._analyst = Analyst(client, self._queue, settings.max_faces)
         self._per_user = RateLimit(settings.photos_per_minute)
         self._per_chat = RateLimit(settings.chat_photos_per_minute)
 
@@ -81,33 +69,40 @@ class PhotoDesk:
         await self.client.close()
 
     async def handle_photo(
-        self, asker: Asker, photos: Sequence[bytes], *, mode: Mode = Mode.FULL
+        self, asker: Asker, photos: Sequence[bytes | BadPhoto], *, mode: Mode = Mode.FULL
     ) -> Reply:
         """One answer for the photos of one message: a photo, or an album.
 
         Two photos with a face each are compared as well; several photos of one person are
-        matched together, too.
+        matched together, too. What is wrong with a photo is said beside the answer about the
+        others; where none can be answered, the first one's error is the reply.
+
+        Args:
+            asker: Who asks.
+            photos: In their order; in place of one that cannot be had, the error that says why.
+            mode: What is wanted.
         """
         texts = texts_for(asker.language)
 
         async def answer() -> Reply:
             return await self._answer(asker, photos, mode, texts)
 
-        return await self._politely(asker, len(photos), texts, answer)
+        cost = sum(isinstance(photo, bytes) for photo in photos)
+        return await self._politely(asker, cost, texts, answer)
 
     async def compare(self, asker: Asker, first: bytes, second: bytes) -> Reply:
         """How alike the largest faces of two photos are."""
         texts = texts_for(asker.language)
 
         async def answer() -> Reply:
-            async with self._queue.turn(_person(asker)):
+            async with self._queue.turn(asker.person):
                 response = await self.client.compare(first, second, include_crops=True)
             return await self._renderer.comparison(response, texts)
 
         return await self._politely(asker, 2, texts, answer)
 
     async def handle_press(
-        self, asker: Asker, data: str, *, photos: PhotoSource | None = None
+        self, asker: Asker, data: str, *, photos: PhotoSource | None = None, owner: str = ""
     ) -> Reply:
         """What a pressed button leads to.
 
@@ -115,6 +110,8 @@ class PhotoDesk:
             asker: Who pressed it.
             data: The button's.
             photos: Fetches the photos again, for an answer that is no longer remembered.
+            owner: Id of the person whom such an answer belongs to, for whoever asked need
+                not be who presses; empty where the platform cannot tell: ``asker``.
 
         Returns:
             For DELETE and SHARE nothing has to be shown: the platform does what they say,
@@ -129,7 +126,8 @@ class PhotoDesk:
         async def turn_page() -> Reply:
             answer = self.answers.get(press.key)
             if answer is None and photos is not None and (contents := await photos()):
-                answer = self._veiled(await self._ask(asker, contents, Mode.FULL, key=press.key))
+                made = await self._analyst.ask(asker, contents, Mode.FULL, key=press.key)
+                answer = self._veiled(replace(made, asker=replace(asker, user=owner or asker.user)))
                 if answer is None:
                     return _refused(texts)
                 self.answers.put(answer)
@@ -181,9 +179,9 @@ class PhotoDesk:
         self.answers.drop_user(asker.platform, asker.user)
 
     async def _answer(
-        self, asker: Asker, photos: Sequence[bytes], mode: Mode, texts: Texts
+        self, asker: Asker, photos: Sequence[bytes | BadPhoto], mode: Mode, texts: Texts
     ) -> Reply:
-        answer = self._veiled(await self._ask(asker, photos, mode))
+        answer = self._veiled(await self._analyst.ask(asker, photos, mode))
         if answer is None:
             return _refused(texts)
         self.answers.put(answer)
@@ -198,49 +196,6 @@ class PhotoDesk:
         if policy is NsfwPolicy.REFUSE:
             return None
         return replace(answer, spoiler=policy is NsfwPolicy.SPOILER)
-
-    async def _ask(
-        self, asker: Asker, photos: Sequence[bytes], mode: Mode, key: str = ""
-    ) -> Answer:
-        responses = tuple(await asyncio.gather(*(self._analyze(asker, photo) for photo in photos)))
-        comparison = None
-        if len(responses) == 2 and all(response.faces for response in responses):
-            async with self._queue.turn(_person(asker)):
-                comparison = await self._compare(*photos)
-        together = None
-        if mode is not Mode.DESCRIBE and _may_be_one_person(responses, comparison):
-            async with self._queue.turn(_person(asker)):
-                together = await self._match_together(photos)
-        faces, hidden = number_faces(responses, self.settings.max_faces)
-        return Answer(
-            key=key or new_key(),
-            asker=asker,
-            photos=responses,
-            faces=faces,
-            hidden_faces=hidden,
-            mode=mode,
-            comparison=comparison,
-            together=together,
-        )
-
-    async def _analyze(self, asker: Asker, photo: bytes) -> photo_pb2.AnalyzePhotoResponse:
-        async with self._queue.turn(_person(asker)):
-            return await self.client.analyze(photo, max_matches=MATCHES, include_crops=True)
-
-    async def _compare(self, first: bytes, second: bytes) -> photo_pb2.Similarity | None:
-        try:
-            return (await self.client.compare(first, second)).similarity
-        except NoFace:
-            return None
-
-    async def _match_together(self, photos: Sequence[bytes]) -> photo_pb2.Face | None:
-        """The one person of all photos; None where they show several or are too large together."""
-        options = photo_pb2.MatchOptions(max_faces=1, max_matches=MATCHES)
-        try:
-            response = await self.client.match(photos[0], options, additional_photos=photos[1:])
-        except (UnsuitablePhoto, BadPhoto, InvalidRequest):
-            return None
-        return response.faces[0] if response.faces else None
 
     async def _find(self, name: str) -> celebrity_pb2.Celebrity | None:
         if name.startswith("celebrities/"):
@@ -280,7 +235,7 @@ class PhotoDesk:
         return reply
 
     def _take(self, asker: Asker, photos: int) -> float:
-        wait = self._per_user.take(_person(asker), photos)
+        wait = self._per_user.take(asker.person, photos)
         if not wait and asker.group:
             wait = self._per_chat.take((asker.platform, asker.chat), photos)
         return wait
@@ -294,16 +249,3 @@ class PhotoDesk:
 def _refused(texts: Texts) -> Reply:
     text = texts("This picture may not be for everyone here, so I leave it unanswered.")
     return replace(notice(text, texts), reason="NSFW")
-
-
-def _person(asker: Asker) -> tuple[str, str]:
-    return asker.platform, asker.user
-
-
-def _may_be_one_person(
-    photos: Sequence[photo_pb2.AnalyzePhotoResponse], comparison: photo_pb2.Similarity | None
-) -> bool:
-    """Whether it is worth asking: one face in each photo, and two that were compared alike."""
-    if len(photos) < 2 or any(len(photo.faces) != 1 for photo in photos):
-        return False
-    return comparison is None or comparison.same_person_probability >= _ONE_PERSON

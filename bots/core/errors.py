@@ -14,7 +14,7 @@
     └── ServerFailure           the server broke
 
 ``message`` is the server's, in English, and may be shown; people are better served by
-:func:`bots.core.wording.error_text`, which words an error in their language.
+:func:`bots.core.notices.error_text`, which words an error in their language.
 """
 
 from __future__ import annotations

@@ -85,7 +85,9 @@ class Texts:
 
     def percent(self, share: float) -> str:
         """0..1 as per cent; what is nearly 0 or 1 stays visibly less than sure."""
-        return format_percent(min(max(share, 0.0), 1.0), locale=self._locale)
+        shown = min(max(round(share, 2), 0.01), 0.99)
+        sign = ">" if share >= 0.995 else "<" if share < 0.005 else ""
+        return sign + format_percent(shown, locale=self._locale)
 
     def together(self, parts: Iterable[str]) -> str:
         """``a, b and c``."""

@@ -63,7 +63,7 @@ class FairQueue:
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self._release()  # the turn came in the very moment of giving up
-            else:
+            elif place in line:  # else it was passed over: its turn went to the next
                 line.remove(place)
                 if not line:
                     self._waiting.pop(user, None)

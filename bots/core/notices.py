@@ -49,17 +49,22 @@ def error_text(error: ClientError, texts: Texts) -> str:
 
 
 def _bad_photo(reason: str, texts: Texts) -> str:
-    if reason == "PHOTO_TOO_LARGE":
-        return texts("This photo is too large: {megabytes} MB is the most.", megabytes=20)
-    if reason == "TOO_MANY_PIXELS":
-        return texts("This photo has too many pixels. Please send a smaller one.")
-    if reason == "PHOTO_TOO_SMALL":
-        return texts("This photo is too small to see anything on it.")
-    if reason == "CORRUPT_PHOTO":
-        return texts("This photo is damaged or was cut off on its way. Please send it again.")
-    if reason == "EMPTY_PHOTO":
-        return texts("This file is empty.")
-    return texts("This is no photo that I can read. JPEG, PNG, WebP, GIF, AVIF and HEIC are fine.")
+    said = {
+        "PHOTO_TOO_LARGE": texts(
+            "This photo is too large: {megabytes} MB is the most.", megabytes=20
+        ),
+        "PHOTOS_TOO_LARGE": texts("Together these photos are too large. Please send smaller ones."),
+        "TOO_MANY_PIXELS": texts("This photo has too many pixels. Please send a smaller one."),
+        "PHOTO_TOO_SMALL": texts("This photo is too small to see anything on it."),
+        "CORRUPT_PHOTO": texts(
+            "This photo is damaged or was cut off on its way. Please send it again."
+        ),
+        "EMPTY_PHOTO": texts("This file is empty."),
+    }
+    no_photo = texts(
+        "This is no photo that I can read. JPEG, PNG, WebP, GIF, AVIF and HEIC are fine."
+    )
+    return said.get(reason, no_photo)
 
 
 def error_reply(error: ClientError, texts: Texts) -> Reply:

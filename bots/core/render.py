@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from bots.core.answer import Answer, Mode, NumberedFace
@@ -134,7 +135,9 @@ class Renderer:
         picture = None
         if portrait := portraits.get(celebrity.name):
             alt = texts("Portrait of {name}", name=celebrity.display_name)
-            picture = Picture(portrait.image, portrait.mime_type, alt, celebrity.name, public=True)
+            # Whoever gets another portrait must not be shown the one that platforms remember.
+            key = f"{celebrity.name}.{hashlib.sha256(portrait.image).hexdigest()[:16]}"
+            picture = Picture(portrait.image, portrait.mime_type, alt, key, public=True)
         lines = celebrity_lines(celebrity, portraits, texts)
         return Reply(ReplyKind.CELEBRITY, texts.language, lines, picture)
 

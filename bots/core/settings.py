@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["BotSettings", "NsfwPolicy", "SpeechMode"]
@@ -34,6 +34,13 @@ class SpeechMode(StrEnum):
     GOOGLE = "google"
     """Google Translate's voice, which is sent the spoken words; espeak-ng where it is silent."""
     OFF = "off"
+
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda name: name.upper() if isinstance(name, str) else name),
+]
+"""In capitals or not: the libraries of the bots differ in what they take."""
 
 
 class BotSettings(BaseSettings):
@@ -71,7 +78,7 @@ class BotSettings(BaseSettings):
         description="Where the settings of users and chats lie.",
     )
     privacy_contact: str = Field("", description="Whom /privacy names for questions.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:

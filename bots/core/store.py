@@ -81,6 +81,7 @@ class SettingsStore:
             "DELETE FROM settings WHERE platform = ? AND scope = ? AND id = ?",
             (self._platform, scope, owner),
         )
+        await self._database.wipe()
 
     async def language(self, user: str) -> str | None:
         """The language that somebody chose; None: that of their client."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from bots.core.answer import Answer, Mode, NumberedFace
 from bots.core.describe import describe_face
 from bots.core.languages import Texts
+from bots.core.notices import error_text
 from bots.core.reply import Line, LineKind
 from lookalike.v1 import celebrity_pb2, photo_pb2
 
@@ -18,6 +19,7 @@ __all__ = [
     "comparison_lines",
     "credit",
     "details_lines",
+    "hidden_faces_text",
     "page_lines",
     "pages",
     "score",
@@ -53,7 +55,9 @@ def answer_lines(answer: Answer, portraits: Portraits, texts: Texts) -> tuple[Li
 
 def _answer_lines(answer: Answer, portraits: Portraits, texts: Texts) -> Iterator[Line]:
     if answer.mode is not Mode.LOOKALIKE:
-        yield from _captions(answer.photos, texts)
+        yield from _captions(answer, texts)
+    for number, error in answer.failed.items():
+        yield Line(LineKind.TEXT, _of_photo(number, error_text(error, texts), texts))
     if answer.comparison:
         yield from comparison_lines(answer.comparison, texts)
     if not answer.faces:
@@ -72,30 +76,42 @@ def _answer_lines(answer: Answer, portraits: Portraits, texts: Texts) -> Iterato
         yield Line(LineKind.FACE, texts("All photos together look like"))
         yield from match_lines(NumberedFace(0, 0, answer.together), texts, 0, TOP)
     if answer.hidden_faces:
-        yield Line(
-            LineKind.NOTE,
-            texts.plural(
-                "There is {n} more face in the picture.",
-                "There are {n} more faces in the picture.",
-                answer.hidden_faces,
-            ),
-        )
+        yield Line(LineKind.NOTE, hidden_faces_text(answer, texts))
     if answer.mode is not Mode.DESCRIBE:
         best = (face.face.matches[0].celebrity for face in answer.faces if face.face.matches)
         yield from credit_lines(best, portraits, texts)
 
 
-def _captions(photos: tuple[photo_pb2.AnalyzePhotoResponse, ...], texts: Texts) -> Iterator[Line]:
-    captions = [photo.caption.text for photo in photos]
-    for number, caption in enumerate(captions, start=1):
+def _captions(answer: Answer, texts: Texts) -> Iterator[Line]:
+    captions = [photo.caption.text for photo in answer.photos]
+    for number, caption in zip(answer.photo_numbers, captions, strict=True):
         if not caption:
             continue
         shown = isolate(_sentence(caption), texts)
-        if len(captions) > 1:
-            shown = texts("Photo {number}: {caption}", number=texts.number(number), caption=shown)
+        if len(captions) > 1 or answer.failed:
+            shown = _of_photo(number, shown, texts)
         yield Line(LineKind.CAPTION, shown)
     if texts.language != "en" and any(captions):
         yield Line(LineKind.NOTE, texts("The caption of the picture is written in English."))
+
+
+def hidden_faces_text(answer: Answer, texts: Texts) -> str:
+    """How many more faces the picture has than the answer shows; there is one at least."""
+    if answer.more_hidden:
+        return texts.plural(
+            "There is at least {n} more face in the picture.",
+            "There are at least {n} more faces in the picture.",
+            answer.hidden_faces,
+        )
+    return texts.plural(
+        "There is {n} more face in the picture.",
+        "There are {n} more faces in the picture.",
+        answer.hidden_faces,
+    )
+
+
+def _of_photo(number: int, said: str, texts: Texts) -> str:
+    return texts("Photo {number}: {caption}", number=texts.number(number), caption=said)
 
 
 def _face_lines(face: NumberedFace, answer: Answer, texts: Texts) -> Iterator[Line]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 from typing import Annotated
 
 import discord
@@ -30,7 +32,11 @@ def run(context: typer.Context) -> None:
 
     async def serve() -> None:
         async with LookalikeBot(settings) as bot:
-            await bot.start(token)
+            running = asyncio.ensure_future(bot.start(token))
+            # As Ctrl-C: supervisors and containers stop a program with SIGTERM.
+            with contextlib.suppress(NotImplementedError):  # Windows knows no such signal
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+            await running
 
     _run(serve())
 
@@ -69,7 +75,7 @@ def _settings() -> tuple[DiscordSettings, str]:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"LOOKALIKE_{name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
-    if settings.discord_token is None:
+    if not settings.discord_token:
         typer.echo("Set LOOKALIKE_DISCORD_TOKEN to the bot's token.", err=True)
         raise typer.Exit(2)
     logging.basicConfig(
@@ -83,7 +89,7 @@ def _settings() -> tuple[DiscordSettings, str]:
 def _run(work: object) -> None:
     try:
         asyncio.run(work)  # type: ignore[arg-type]
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         log.info("stopped")
     except discord.LoginFailure:
         typer.echo("Discord refuses the token in LOOKALIKE_DISCORD_TOKEN.", err=True)

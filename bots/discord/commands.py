@@ -92,12 +92,12 @@ class Commands(commands.Cog):
     ) -> None:
         await interaction.response.defer(ephemeral=private, thinking=True)
         asker = await asker_in(interaction, private=private)
-        try:
-            photos = await read_photos([first, second])
-        except BadPhoto as error:
-            reply = error_reply(error, texts_for(asker.language))
-        else:
-            reply = await self.bot.desk.compare(asker, *photos)
+        match await read_photos([first, second]):
+            case [bytes() as one, bytes() as other]:
+                reply = await self.bot.desk.compare(asker, one, other)
+            case photos:
+                error = next(photo for photo in photos if isinstance(photo, BadPhoto))
+                reply = error_reply(error, texts_for(asker.language))
         await answer(interaction, reply, private=private)
 
     @app_commands.command(

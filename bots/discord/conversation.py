@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bots.core.answer import Asker, Mode
-from bots.core.errors import BadPhoto
-from bots.core.languages import texts_for
-from bots.core.notices import error_reply
 from bots.core.reply import Action, Reply, ReplyKind
 from bots.discord.photos import copies_for_message, copy_name, read_photos
 from bots.discord.render import MAX_FILE_BYTES, render
@@ -65,12 +62,7 @@ async def answer_photos(
     """Answers photos with one message, which shows small copies of them."""
     await interaction.response.defer(ephemeral=private, thinking=True)
     asker = await asker_in(interaction, private=private)
-    try:
-        photos = await read_photos(attachments)
-    except BadPhoto as error:
-        reply = error_reply(error, texts_for(asker.language))
-        await answer(interaction, reply, private=private)
-        return
+    photos = await read_photos(attachments)
     # Copies are made while the server looks at the photos.
     reply, copies = await asyncio.gather(
         interaction.client.desk.handle_photo(asker, photos, mode=mode), copies_for_message(photos)

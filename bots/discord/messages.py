@@ -18,9 +18,9 @@ from bots.core.answer import Asker
 from bots.core.errors import BadPhoto
 from bots.core.languages import texts_for
 from bots.core.notices import error_reply
-from bots.core.reply import Reply, ReplyKind
+from bots.core.reply import Reply
 from bots.discord.commands import hint_reply
-from bots.discord.conversation import PLATFORM
+from bots.discord.conversation import PLATFORM, is_answer
 from bots.discord.photos import photo_attachments, read_photos, source_message
 from bots.discord.render import MAX_FILE_BYTES, render
 
@@ -75,14 +75,12 @@ class Messages(commands.Cog):
             except discord.HTTPException:
                 log.info("typing cannot be shown")
             reply = await self._look(asker, attachments)
-        if reply.kind is not ReplyKind.LIMITED or addressed:
+        # Errors, limits and refusals are for those only who wanted an answer.
+        if addressed or is_answer(reply):
             await self._say(message, reply)
 
     async def _look(self, asker: Asker, attachments: Sequence[discord.Attachment]) -> Reply:
-        try:
-            photos = await read_photos(attachments)
-        except BadPhoto as error:
-            return error_reply(error, texts_for(asker.language))
+        photos = await read_photos(attachments)
         mode = await self.bot.store.mode(asker)
         return await self.bot.desk.handle_photo(asker, photos, mode=mode)
 

@@ -71,40 +71,39 @@ def photo_attachments(message: discord.Message) -> list[discord.Attachment]:
     return [attachment for attachment in found if is_photo(attachment)][:MAX_PHOTOS]
 
 
-async def read_photos(attachments: Sequence[discord.Attachment]) -> list[bytes]:
+async def read_photos(attachments: Sequence[discord.Attachment]) -> list[bytes | BadPhoto]:
     """The bytes of the photos, read side by side.
 
-    Raises:
-        BadPhoto: One of them is no photo, too large, or no longer there.
+    In place of one that is no photo, too large, or no longer there: the error that says so.
     """
-    for attachment in attachments:
-        if not is_photo(attachment):
-            raise BadPhoto("no photo", reason="UNSUPPORTED_FORMAT")
-        if attachment.size > MAX_PHOTO_BYTES:
-            raise BadPhoto("too large", reason="PHOTO_TOO_LARGE")
+    return list(await asyncio.gather(*(_read(attachment) for attachment in attachments)))
+
+
+async def _read(attachment: discord.Attachment) -> bytes | BadPhoto:
+    if not is_photo(attachment):
+        return BadPhoto("no photo", reason="UNSUPPORTED_FORMAT")
+    if attachment.size > MAX_PHOTO_BYTES:
+        return BadPhoto("too large", reason="PHOTO_TOO_LARGE")
     try:
-        return list(await asyncio.gather(*(_read(attachment) for attachment in attachments)))
+        content = await attachment.read()
+        if is_video(attachment):
+            return await asyncio.to_thread(first_frame, content)
     except UnreadableMedia:
-        raise BadPhoto("no video", reason="UNSUPPORTED_FORMAT") from None
+        return BadPhoto("no video", reason="UNSUPPORTED_FORMAT")
     except (discord.HTTPException, OSError) as error:
         # The link has expired, the message is gone, or the network is down.
         log.warning("a photo could not be read: %s", type(error).__name__)
-        raise BadPhoto("could not be read", reason="CORRUPT_PHOTO") from None
-
-
-async def _read(attachment: discord.Attachment) -> bytes:
-    content = await attachment.read()
-    if is_video(attachment):
-        return await asyncio.to_thread(first_frame, content)
+        return BadPhoto("could not be read", reason="CORRUPT_PHOTO")
     return content
 
 
-async def copies_for_message(photos: Sequence[bytes]) -> list[bytes]:
+async def copies_for_message(photos: Sequence[bytes | BadPhoto]) -> list[bytes]:
     """Small JPEGs of the photos without their metadata (their place, their camera).
 
     A photo that Pillow cannot read, such as HEIC without a plug-in, is left out.
     """
-    made = await asyncio.gather(*(asyncio.to_thread(_copy, photo) for photo in photos))
+    contents = [photo for photo in photos if isinstance(photo, bytes)]
+    made = await asyncio.gather(*(asyncio.to_thread(_copy, content) for content in contents))
     return [copy for copy in made if copy]
 
 
@@ -151,21 +150,19 @@ async def copies_in(client: discord.Client, message: discord.Message) -> list[by
         return []
 
 
-async def photos_again(client: discord.Client, message: discord.Message) -> list[bytes]:
+async def photos_again(client: discord.Client, message: discord.Message) -> list[bytes | BadPhoto]:
     """The photos that one of our messages is about, read anew.
 
     From the message's own copies, or else from the message that it replies to.
 
     Returns:
-        Nothing where they are gone.
+        As :func:`read_photos`; nothing where all are gone.
     """
-    if found := await copies_in(client, message):
-        return found
+    if copies := await copies_in(client, message):
+        return [*copies]
     source = await source_message(message)
-    try:
-        return await read_photos(photo_attachments(source)) if source else []
-    except BadPhoto:
-        return []
+    photos = await read_photos(photo_attachments(source)) if source else []
+    return photos if any(isinstance(photo, bytes) for photo in photos) else []
 
 
 async def source_message(message: discord.Message) -> discord.Message | None:

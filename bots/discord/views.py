@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import discord
 
+from bots.core.desk import PhotoSource
 from bots.core.errors import BadPhoto
 from bots.core.languages import texts_for
 from bots.core.notices import error_reply
@@ -96,12 +97,12 @@ async def _reply(interaction: Interaction, message: discord.Message, press: Pres
     """What the press leads to, the answer found out again where it was forgotten."""
     desk = interaction.client.desk
     asker = await asker_in(interaction, private=message.flags.ephemeral)
-    again: Callable[[], Awaitable[Sequence[bytes]]] | None = None
+    again: PhotoSource | None = None
     if desk.answers.get(press.key) is None and (
         photos := await photos_again(interaction.client, message)
     ):
 
-        async def again() -> Sequence[bytes]:
+        async def again() -> Sequence[bytes | BadPhoto]:
             return photos
 
     reply = await desk.handle_press(asker, press.data, photos=again)

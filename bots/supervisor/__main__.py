@@ -28,7 +28,7 @@ __all__ = ["main", "readable"]
 SERVER_STOP_S = 40.0
 """The server drains for 30 s at the most."""
 SAMPLE_S = 60.0
-WEB_TRIES, WEB_PAUSE_S = 100, 0.1
+WEB_TRIES, WEB_PAUSE_S = 200, 0.1
 
 
 class SupervisorSettings(WebSettings):
@@ -56,19 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"LOOKALIKE_{name.upper()}: {problem['msg']}", file=sys.stderr)  # noqa: T201
         return 2
     with tempfile.TemporaryDirectory(prefix="lookalike-") as folder:
-        return asyncio.run(_run(settings, Path(folder) / "port", show_sample=not options.no_sample))
+        return asyncio.run(_run(settings, Path(folder), show_sample=not options.no_sample))
 
 
-async def _run(settings: SupervisorSettings, port_file: Path, *, show_sample: bool) -> int:
+async def _run(settings: SupervisorSettings, folder: Path, *, show_sample: bool) -> int:
     say = _printer()
+    # Chosen here: a program that is started again is to be found where it was.
+    settings = settings.model_copy(update={"web_port": settings.web_port or _free_port()})
     port = settings.port or _free_port()
+    port_file, web_port_file = folder / "port", folder / "web-port"
     address = _address(settings, port)
     server = Program(
         "server",
         (sys.executable, "-m", "model_server", "--port", str(port), "--port-file", str(port_file)),
         stop_s=SERVER_STOP_S,
     )
-    bots = _bots(settings, address)
+    bots = _bots(settings, address, web_port_file)
     client = LookalikeClient.from_settings(settings.model_copy(update={"server": address}))
 
     def bound() -> bool:
@@ -81,8 +84,8 @@ async def _run(settings: SupervisorSettings, port_file: Path, *, show_sample: bo
     async def when_ready() -> None:
         if show_sample:
             await _show_sample(address, say)
-        await _wait_for_web(settings)
-        for line in _summary(settings, address):
+        has_page = await _wait_for_web(web_port_file)
+        for line in _summary(settings, address, has_page=has_page):
             say("", line)
 
     supervisor = Supervisor(server, bots, is_serving=is_serving, say=say)
@@ -96,17 +99,19 @@ async def _run(settings: SupervisorSettings, port_file: Path, *, show_sample: bo
         say("", "stopped")
 
 
-def _bots(settings: SupervisorSettings, address: str) -> list[Program]:
+def _bots(settings: SupervisorSettings, address: str, web_port_file: Path) -> list[Program]:
     environment = {"LOOKALIKE_SERVER": address}
-    wanted = {
-        "web": True,
-        "telegram": settings.telegram_token is not None,
-        "discord": settings.discord_token is not None,
+    wanted: dict[str, Sequence[str]] = {
+        "web": ("--port", str(settings.web_port), "--port-file", str(web_port_file))
     }
+    # A variable that is set to nothing is no token.
+    if settings.telegram_token:
+        wanted["telegram"] = ()
+    if settings.discord_token:
+        wanted["discord"] = ()
     return [
-        Program(name, (sys.executable, "-m", f"bots.{name}"), environment)
-        for name, start in wanted.items()
-        if start
+        Program(name, (sys.executable, "-m", f"bots.{name}", *arguments), environment)
+        for name, arguments in wanted.items()
     ]
 
 
@@ -149,16 +154,16 @@ async def _show_sample(address: str, say: Say) -> None:
         say("sample", "the sample photo was not answered; see above")
 
 
-async def _wait_for_web(settings: WebSettings) -> None:
-    """Until the page can be opened, or has had time enough."""
+async def _wait_for_web(port_file: Path) -> bool:
+    """Until the page can be opened; False where it has had time enough.
+
+    As with the server, whoever answers at its port without that file is another program.
+    """
     for _ in range(WEB_TRIES):
-        try:
-            _, writer = await asyncio.open_connection(_reachable(settings), settings.web_port)
-        except OSError:
-            await asyncio.sleep(WEB_PAUSE_S)
-        else:
-            writer.close()
-            return
+        if port_file.exists():  # noqa: ASYNC240 - asks for a name only
+            return True
+        await asyncio.sleep(WEB_PAUSE_S)
+    return False
 
 
 def _reachable(settings: WebSettings) -> str:
@@ -166,14 +171,17 @@ def _reachable(settings: WebSettings) -> str:
     return "127.0.0.1" if everywhere else settings.web_host
 
 
-def _summary(settings: SupervisorSettings, address: str) -> list[str]:
+def _summary(settings: SupervisorSettings, address: str, *, has_page: bool) -> list[str]:
     page = f"http://{_reachable(settings)}:{settings.web_port}"
     describe = Path(sys.executable).with_name("lookalike")
     lines = [
         "",
         "Lookalike is ready.",
-        f"  web page   {page}",
-        f"  REST API   {page}/docs",
+        *(
+            (f"  web page   {page}", f"  REST API   {page}/docs")
+            if has_page
+            else (f"  web page   not there; see above. Is port {settings.web_port} taken?",)
+        ),
         f"  gRPC       {address}",
         f"  terminal   {_short(describe)} describe PHOTO",
     ]

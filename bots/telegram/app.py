@@ -7,6 +7,7 @@ import logging
 import secrets
 import traceback
 from typing import Any
+from urllib.parse import urlsplit
 
 from telegram import Bot, Update
 from telegram.error import NetworkError, TelegramError
@@ -31,6 +32,7 @@ from bots.core.speech import Speaker
 from bots.core.store import SettingsStore
 from bots.telegram.buttons import ButtonHandlers
 from bots.telegram.commands import CommandHandlers, menu
+from bots.telegram.comparisons import Comparisons
 from bots.telegram.journal import JournaledApplication, JournaledQueue, UpdateJournal
 from bots.telegram.photos import PhotoHandlers
 from bots.telegram.sender import Sender
@@ -128,6 +130,7 @@ async def _start(
         speaker=Speaker.from_settings(settings),
         journal=journal,
         signs=WorkSigns(bot),
+        comparisons=Comparisons(store),
     )
     application.bot_data["service"] = service
     _add_handlers(application, service)
@@ -214,7 +217,7 @@ def run(settings: TelegramSettings) -> None:
     application.run_webhook(
         listen=settings.telegram_webhook_host,
         port=settings.telegram_webhook_port,
-        url_path="telegram",
+        url_path=urlsplit(settings.telegram_webhook_url).path.strip("/"),
         webhook_url=settings.telegram_webhook_url,
         secret_token=secret.get_secret_value() if secret else secrets.token_urlsafe(32),
         allowed_updates=ALLOWED_UPDATES,

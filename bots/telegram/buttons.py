@@ -19,7 +19,7 @@ from bots.telegram.commands import CommandHandlers
 from bots.telegram.files import attachment_of, download
 from bots.telegram.persistence import persistently
 from bots.telegram.photos import PhotoHandlers
-from bots.telegram.service import Service
+from bots.telegram.service import Service, acknowledge
 
 __all__ = ["ButtonHandlers"]
 
@@ -49,19 +49,19 @@ class ButtonHandlers:
         texts = texts_for(asker.language)
         message = query.message if isinstance(query.message, Message) else None
         if message is None:  # too old for Telegram to say what it was
-            await self._say(query, texts("This message is too old. Please send the photo again."))
+            await acknowledge(query, texts("This message is too old. Please send the photo again."))
             return
         if await self._commands.on_setting(query, message, asker):
             return
         try:
             press = Press.parse(query.data)
         except ValueError:
-            await self._say(query, "")
+            await acknowledge(query)
             return
         if press.action is Action.DELETE:
-            await self._delete(query, message, asker, texts)
+            await self._delete(query, message, press, asker, texts)
         elif press.action is Action.SHARE:
-            await self._say(query, texts("Press and hold the picture, then choose Forward."))
+            await acknowledge(query, texts("Press and hold the picture, then choose Forward."))
         elif press.action is Action.SPEAK:
             await self._speak(query, message, press, texts)
         elif press.action is Action.RETRY:
@@ -78,7 +78,7 @@ class ButtonHandlers:
         results = (
             [InlineQueryResultCachedPhoto(query.query.strip()[:64], file_id)] if file_id else []
         )
-        with contextlib.suppress(BadRequest):  # the question was too long ago
+        with contextlib.suppress(TelegramError):  # the question was too long ago
             await query.answer(results, cache_time=0, is_personal=True)
 
     async def _turn(self, query: CallbackQuery, message: Message, asker: Asker) -> None:
@@ -90,28 +90,42 @@ class ButtonHandlers:
 
         has_photo = attachment_of(source) is not None
         reply = await self._service.desk.handle_press(
-            asker, query.data or "", photos=photos if has_photo else None
+            asker,
+            query.data or "",
+            photos=photos if has_photo else None,
+            owner=_sender_of(source),
         )
         if reply.kind in {ReplyKind.NOTICE, ReplyKind.LIMITED, ReplyKind.ERROR}:
-            await self._say(query, reply.text, alert=True)
+            await acknowledge(query, reply.text, alert=True)
             return
-        await self._say(query, "")
+        await acknowledge(query)
         await self._service.sender.edit(message, reply)
 
     async def _delete(
-        self, query: CallbackQuery, message: Message, asker: Asker, texts: Texts
+        self, query: CallbackQuery, message: Message, press: Press, asker: Asker, texts: Texts
     ) -> None:
-        may = self._service.desk.may_delete(asker, query.data or "")
-        if not may and not await self._service.may_change(message.chat, query.from_user):
-            await self._say(query, texts("Only who asked can delete this answer."), alert=True)
+        # The message that was answered tells for ever who asked; the desk forgets.
+        owner = _sender_of(message.reply_to_message)
+        own = owner == asker.user if owner else self._service.desk.may_delete(asker, press.data)
+        if not own and not await self._service.may_change(message.chat, query.from_user):
+            text = texts("Only the person who asked can delete this answer.")
+            await acknowledge(query, text, alert=True)
             return
-        self._service.desk.answers.drop(Press.parse(query.data or "").key)
+        self._service.desk.answers.drop(press.key)
+        self._service.sender.forget(press.key)
         try:
             await persistently(message.delete)
-        except BadRequest:  # over two days old: Telegram keeps it, we empty it
-            with contextlib.suppress(TelegramError):
-                await message.edit_reply_markup(None)
-        await self._say(query, texts("Deleted. Nothing of the photo was kept."))
+        except BadRequest as error:
+            if "not found" not in error.message.lower():  # over two days old
+                with contextlib.suppress(TelegramError):
+                    await message.edit_reply_markup(None)
+                text = texts(
+                    "I have forgotten this answer, but Telegram no longer lets me delete the "
+                    "message."
+                )
+                await acknowledge(query, text, alert=True)
+                return
+        await acknowledge(query, texts("Deleted. Nothing of the photo was kept."))
 
     async def _speak(
         self, query: CallbackQuery, message: Message, press: Press, texts: Texts
@@ -119,9 +133,9 @@ class ButtonHandlers:
         spoken = self._service.desk.spoken_text(press.key, texts.language)
         if spoken is None:
             text = texts("I no longer remember this answer. Please send the photo again.")
-            await self._say(query, text, alert=True)
+            await acknowledge(query, text, alert=True)
             return
-        await self._say(query, "")
+        await acknowledge(query)
         async with self._service.signs.working(message, ChatAction.RECORD_VOICE):
             caption, rest = spoken
             try:
@@ -147,16 +161,16 @@ class ButtonHandlers:
         source = message.reply_to_message
         texts = texts_for(asker.language)
         if source is None or attachment_of(source) is None:
-            await self._say(query, texts("Please send the photo again."), alert=True)
+            await acknowledge(query, texts("Please send the photo again."), alert=True)
             return
-        await self._say(query, "")
+        await acknowledge(query)
         async with self._service.signs.working(message):
             mode: Mode = await self._service.store.mode(asker)
             reply: Reply | None = await self._photos.reply(asker, [source], mode)
             if reply is not None:
                 await self._service.sender.edit(message, reply)
 
-    @staticmethod
-    async def _say(query: CallbackQuery, text: str, *, alert: bool = False) -> None:
-        with contextlib.suppress(BadRequest):  # Telegram forgets presses after a while
-            await query.answer(text[:200] or None, show_alert=alert or None)
+
+def _sender_of(message: Message | None) -> str:
+    """Id of who wrote the message; empty where that is not known."""
+    return str(message.from_user.id) if message and message.from_user else ""

@@ -20,8 +20,7 @@ from bots.core.notices import help_reply, notice, privacy_paragraphs
 from bots.core.store import Scope
 from bots.telegram.files import attachment_of
 from bots.telegram.persistence import persistently
-from bots.telegram.photos import ask_for_comparison
-from bots.telegram.service import Service
+from bots.telegram.service import Service, acknowledge, picture_source
 
 __all__ = ["CommandHandlers", "menu"]
 
@@ -70,16 +69,17 @@ class CommandHandlers:
         """/compare: the next two photos, or the one replied to and the next."""
         if not update.message:
             return
-        asker = await self._service.asker(update)
+        service = self._service
+        asker = await service.asker(update)
         texts = texts_for(asker.language)
-        first = attachment_of(update.message.reply_to_message)
-        await ask_for_comparison(self._service, asker, first)
+        first = attachment_of(picture_source(update.message, service.bot))
+        await service.comparisons.begin(asker, first)
         text = (
             texts("Now send me the second photo.")
             if first
             else texts("Send me two photos, and I tell you how alike the faces are.")
         )
-        await self._service.sender.answer(update.message, notice(text, texts))
+        await service.sender.answer(update.message, notice(text, texts), wants_reply=asker.group)
 
     async def on_celebrity(self, update: Update, context: Any) -> None:
         """/celebrity NAME."""
@@ -98,6 +98,7 @@ class CommandHandlers:
             if not asker.group:
                 await self._service.store.forget(Scope.CHAT, asker.chat)
             self._service.desk.forget(asker)
+            self._service.sender.forget_person(asker.user)
             text = texts("Done. Your settings and all answers in memory are deleted.")
             await self._service.sender.answer(update.message, notice(text, texts))
 
@@ -109,7 +110,7 @@ class CommandHandlers:
             code = data.removeprefix(_LANGUAGE)
             await store.put(Scope.USER, asker.user, "language", code)
             texts = texts_for(code)
-            await query.answer()
+            await acknowledge(query)
             await self._edit(message, texts("From now on I speak English."), None)
             return True
         if data.startswith(_MODE) and data.removeprefix(_MODE) in set(Mode):
@@ -117,12 +118,12 @@ class CommandHandlers:
         elif data.startswith(_WATCH):
             if not await self._service.may_change(message.chat, query.from_user):
                 text = texts_for(asker.language)("Only admins of this group can change that.")
-                await query.answer(text, show_alert=True)
+                await acknowledge(query, text, alert=True)
                 return True
             await store.watch(asker.chat, data.removeprefix(_WATCH) == "yes")
         else:
             return False
-        await query.answer()
+        await acknowledge(query)
         text, keyboard = await self._settings(asker)
         await self._edit(message, text, keyboard)
         return True
@@ -154,6 +155,12 @@ class CommandHandlers:
                     )
                 ]
             )
+            if watched and not await self._service.sees_every_photo(asker.chat):
+                text += "\n\n" + texts(
+                    "Telegram shows me only photos that are for me. To let me see all of them, "
+                    "make me an admin of this group; or switch off my privacy mode with "
+                    "@BotFather (/setprivacy) and add me to the group again."
+                )
         text += "\n\n" + texts("/language changes the language.")
         return text, InlineKeyboardMarkup(rows)
 

@@ -5,8 +5,8 @@ answered. So every update is written down when it arrives and struck out when it
 answered; what a crash left over is taken up at the next start. An update that comes again
 (a webhook's retry, or polling that was cut off) is recognised by its id.
 
-An update holds the message's text and ids of files, never a photo. It is deleted, and
-overwritten on disk, as soon as it is answered.
+An update holds the message's text and ids of files, never a photo. As soon as it is answered
+nothing of it is left in the database's files but its number, for two days.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS telegram_updates (
 """
 _KEPT_S = 48 * 3600
 """Telegram itself keeps updates for 24 hours."""
+_PRUNED_EVERY = 1000
+"""Updates."""
 _MOST_TRIES = 3
 """An update that ends the process this often is given up."""
 
@@ -54,6 +56,8 @@ class UpdateJournal:
     def __init__(self, path: Path | None, bot: str) -> None:
         self._database = Database(path, _SCHEMA)
         self._bot = bot
+        self._arrivals = 0
+        self._wiping = False
 
     async def close(self) -> None:
         """Closes the file."""
@@ -61,6 +65,9 @@ class UpdateJournal:
 
     async def arrived(self, update: Update) -> bool:
         """Writes the update down; False where it has been already."""
+        self._arrivals += 1
+        if self._arrivals % _PRUNED_EVERY == 0:
+            await self._prune()
         rows = await self._database.run(
             "INSERT INTO telegram_updates VALUES (?, ?, ?, 1, ?) "
             "ON CONFLICT DO NOTHING RETURNING id",
@@ -74,13 +81,17 @@ class UpdateJournal:
             "UPDATE telegram_updates SET content = NULL WHERE bot = ? AND id = ?",
             (self._bot, update.update_id),
         )
+        # Statements run in their order: one wiping that is still in line does for all before it.
+        if not self._wiping:
+            self._wiping = True
+            try:
+                await self._database.wipe()
+            finally:
+                self._wiping = False
 
     async def left_over(self, bot: Bot) -> list[Update]:
         """Updates that an earlier process did not come to answer, oldest first."""
-        await self._database.run(
-            "DELETE FROM telegram_updates WHERE bot = ? AND arrived < ?",
-            (self._bot, time.time() - _KEPT_S),
-        )
+        await self._prune()
         await self._database.run(
             "UPDATE telegram_updates SET content = NULL WHERE bot = ? AND tries >= ?",
             (self._bot, _MOST_TRIES),
@@ -92,6 +103,12 @@ class UpdateJournal:
         )
         contents = [content for _, content in sorted(rows)]
         return [Update.de_json(json.loads(content), bot) for content in contents]
+
+    async def _prune(self) -> None:
+        await self._database.run(
+            "DELETE FROM telegram_updates WHERE bot = ? AND arrived < ?",
+            (self._bot, time.time() - _KEPT_S),
+        )
 
 
 class JournaledQueue(asyncio.Queue[object]):

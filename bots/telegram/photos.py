@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,17 +15,15 @@ from bots.core.errors import BadPhoto
 from bots.core.languages import texts_for
 from bots.core.limits import FairQueue, QueueFull
 from bots.core.notices import error_reply, limited_reply, notice
-from bots.core.reply import Reply
-from bots.core.store import Scope
+from bots.core.reply import Reply, ReplyKind
 from bots.telegram.albums import AlbumCollector
 from bots.telegram.files import Attachment, attachment_of, download
-from bots.telegram.service import Service, is_for_us
+from bots.telegram.service import Service, is_for_us, is_mentioned, picture_source
 
-__all__ = ["PhotoHandlers", "ask_for_comparison"]
+__all__ = ["PhotoHandlers"]
 
 log = logging.getLogger(__name__)
 
-_COMPARISON_WAITS_S = 600
 _COMMAND = re.compile(r"/(compare|lookalike|describe)\b(?:@(\w+))?", re.IGNORECASE)
 
 
@@ -67,11 +64,12 @@ class PhotoHandlers:
         if message is None:
             return
         asker = await self._service.asker(update)
-        if asker.group and not is_for_us(message, self._service.bot):
+        # A reply to the bot alone is people talking about an answer.
+        if asker.group and not is_mentioned(message, self._service.bot):
             return
-        replied = message.reply_to_message
-        if asker.group and replied and attachment_of(replied):
-            await self._answer(asker, message, [replied], await self._service.store.mode(asker))
+        source = picture_source(message, self._service.bot)
+        if asker.group and source:
+            await self._answer(asker, message, [source], await self._service.store.mode(asker))
             return
         texts = texts_for(asker.language)
         hint = notice(
@@ -86,8 +84,8 @@ class PhotoHandlers:
         if message is None:
             return
         asker = await self._service.asker(update)
-        if attachment_of(message.reply_to_message) and message.reply_to_message:
-            await self._answer(asker, message, [message.reply_to_message], mode)
+        if source := picture_source(message, self._service.bot):
+            await self._answer(asker, message, [source], mode)
             return
         texts = texts_for(asker.language)
         text = texts("Reply to a photo with this command, or simply send me one.")
@@ -97,23 +95,31 @@ class PhotoHandlers:
         service = self._service
         asker = await service.asker(update)
         command = _caption_command(messages, service.bot.username)
-        if asker.group and not (
-            command
-            or any(is_for_us(message, service.bot) for message in messages)
-            or await service.store.is_watched(asker.chat)
-        ):
-            return
         if command == "compare":
-            await ask_for_comparison(service, asker)
+            await service.comparisons.begin(asker)
         if await self._compared(asker, messages):
+            return
+        addressed = (
+            not asker.group
+            or bool(command)
+            or any(is_for_us(message, service.bot) for message in messages)
+        )
+        if not addressed and not await service.store.is_watched(asker.chat):
             return
         modes = {"lookalike": Mode.LOOKALIKE, "describe": Mode.DESCRIBE}
         mode = modes.get(command) or await service.store.mode(asker)
-        await self._answer(asker, messages[0], messages, mode)
+        await self._answer(asker, messages[0], messages, mode, quiet=not addressed)
 
     async def _answer(
-        self, asker: Asker, message: Message, sources: Sequence[Message], mode: Mode
+        self,
+        asker: Asker,
+        message: Message,
+        sources: Sequence[Message],
+        mode: Mode,
+        *,
+        quiet: bool = False,
     ) -> None:
+        """Answers the message; with ``quiet`` nothing but an answer is told."""
         async with self._service.signs.working(message):
             try:
                 # Before the download: what waits takes no memory.
@@ -121,83 +127,45 @@ class PhotoHandlers:
                     reply = await self.reply(asker, sources, mode)
             except QueueFull:
                 reply = limited_reply(None, texts_for(asker.language))
-            if reply is not None:
+            if reply is not None and (reply.kind is ReplyKind.ANSWER or not quiet):
                 await self._service.sender.answer(message, reply)
 
     async def reply(self, asker: Asker, sources: Sequence[Message], mode: Mode) -> Reply | None:
         """The answer about the pictures of these messages; None where there is none."""
-        attachments = [a for a in map(attachment_of, sources) if a]
-        if not attachments:
-            texts = texts_for(asker.language)
-            if asker.group:
-                return None
-            return error_reply(BadPhoto("no picture", reason="UNSUPPORTED_FORMAT"), texts)
-        try:
-            photos = await self._download(attachments)
-        except BadPhoto as error:
-            return error_reply(error, texts_for(asker.language))
+        attachments = [attachment_of(source) for source in sources]
+        if asker.group and not any(attachments):
+            return None
+        photos = await asyncio.gather(*map(self._download, attachments))
         return await self._service.desk.handle_photo(asker, photos, mode=mode)
 
-    async def _download(self, attachments: Sequence[Attachment]) -> list[bytes]:
-        """All that can be had.
-
-        Raises:
-            BadPhoto: None can.
-        """
-        bot = self._service.bot
-        results = await asyncio.gather(
-            *(download(bot, attachment) for attachment in attachments), return_exceptions=True
-        )
-        photos = [result for result in results if isinstance(result, bytes)]
-        failures = [result for result in results if isinstance(result, BaseException)]
-        for failure in failures:
-            if not photos or not isinstance(failure, BadPhoto):
-                raise failure
-        return photos
+    async def _download(self, attachment: Attachment | None) -> bytes | BadPhoto:
+        if attachment is None:
+            return BadPhoto("no picture", reason="UNSUPPORTED_FORMAT")
+        try:
+            return await download(self._service.bot, attachment)
+        except BadPhoto as error:
+            return error
 
     async def _compared(self, asker: Asker, messages: Sequence[Message]) -> bool:
         """Takes the photos for a comparison that was asked for; False where none was."""
-        service, name = self._service, _setting(asker)
-        state = await service.store.get(Scope.USER, asker.user, name)
-        if state is None:
+        service = self._service
+        given = await service.comparisons.add(asker, [a for a in map(attachment_of, messages) if a])
+        if not given:
             return False
-        begun, _, first = state.partition(" ")
-        attachments = [a for a in map(attachment_of, messages) if a]
-        if time.time() - float(begun) > _COMPARISON_WAITS_S or not attachments:
-            await service.store.put(Scope.USER, asker.user, name, None)
-            return False
-        if first:
-            attachments.insert(0, Attachment(first))
-        if len(attachments) == 1:
-            await service.store.put(
-                Scope.USER, asker.user, name, f"{begun} {attachments[0].file_id}"
-            )
+        if len(given) == 1:
             texts = texts_for(asker.language)
             text = texts("Now send me the second photo.")
-            await service.sender.answer(messages[0], notice(text, texts))
+            await service.sender.answer(messages[0], notice(text, texts), wants_reply=asker.group)
             return True
-        await service.store.put(Scope.USER, asker.user, name, None)
         async with service.signs.working(messages[0]):
             try:
-                photos = await asyncio.gather(*(download(service.bot, a) for a in attachments[:2]))
+                photos = await asyncio.gather(*(download(service.bot, a) for a in given[:2]))
             except BadPhoto as error:
                 reply = error_reply(error, texts_for(asker.language))
             else:
                 reply = await service.desk.compare(asker, *photos)
             await service.sender.answer(messages[0], reply)
         return True
-
-
-async def ask_for_comparison(
-    service: Service, asker: Asker, first: Attachment | None = None
-) -> None:
-    """The asker's next photos are to be compared. Only the file's id is written down."""
-    value = f"{time.time():.0f} {first.file_id if first else ''}"
-    await service.store.put(Scope.USER, asker.user, _setting(asker), value)
-
-
-def _setting(asker: Asker) -> str:
-    return f"comparing {asker.chat}"
 
 
 def _caption_command(messages: Sequence[Message], username: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
-from telegram import Bot, Chat, Message, MessageEntity, Update, User
-from telegram.constants import ChatType
+from telegram import Bot, CallbackQuery, Chat, Message, MessageEntity, Update, User
+from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from bots.core.answer import Asker
@@ -13,14 +14,17 @@ from bots.core.desk import PhotoDesk
 from bots.core.languages import Texts, negotiate, texts_for
 from bots.core.speech import Speaker
 from bots.core.store import SettingsStore
+from bots.telegram.comparisons import Comparisons
+from bots.telegram.files import attachment_of
 from bots.telegram.journal import UpdateJournal
 from bots.telegram.sender import Sender
 from bots.telegram.settings import TelegramSettings
 from bots.telegram.signs import WorkSigns
 
-__all__ = ["PLATFORM", "Service", "is_for_us"]
+__all__ = ["PLATFORM", "Service", "acknowledge", "is_for_us", "is_mentioned", "picture_source"]
 
 PLATFORM = "telegram"
+_ADMINS = frozenset({ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Service:
     speaker: Speaker
     journal: UpdateJournal
     signs: WorkSigns
+    comparisons: Comparisons
 
     async def asker(self, update: Update) -> Asker:
         """Who sent the update, where, and in which language."""
@@ -63,14 +68,43 @@ class Service:
             member = await self.bot.get_chat_member(chat.id, user.id)
         except TelegramError:
             return False
-        return member.status in {"administrator", "creator"}
+        return member.status in _ADMINS
+
+    async def sees_every_photo(self, chat: str) -> bool:
+        """Whether Telegram shows the bot what a group's people write to each other."""
+        try:
+            if (await self.bot.get_me()).can_read_all_group_messages:
+                return True
+            member = await self.bot.get_chat_member(chat, self.bot.id)
+        except TelegramError:
+            return False
+        return member.status in _ADMINS
+
+
+async def acknowledge(query: CallbackQuery, text: str = "", *, alert: bool = False) -> None:
+    """Ends the wait for a pressed button, with a word; if that fails, what it does goes on."""
+    with contextlib.suppress(TelegramError):  # Telegram forgets presses after a while
+        await query.answer(text[:200] or None, show_alert=alert or None)
 
 
 def is_for_us(message: Message, bot: Bot) -> bool:
     """Whether a message of a group addresses the bot: a reply to it, or its name."""
+    return _is_from(message.reply_to_message, bot) or is_mentioned(message, bot)
+
+
+def picture_source(message: Message, bot: Bot) -> Message | None:
+    """The message with a picture that this one replies to; the bot's own cards are none."""
     replied = message.reply_to_message
-    if replied and replied.from_user and replied.from_user.id == bot.id:
-        return True
+    return None if _is_from(replied, bot) or attachment_of(replied) is None else replied
+
+
+def _is_from(message: Message | None, bot: Bot) -> bool:
+    sender = message.from_user if message else None
+    return sender is not None and sender.id == bot.id
+
+
+def is_mentioned(message: Message, bot: Bot) -> bool:
+    """Whether a message says the bot's name."""
     name = f"@{bot.username}".lower()
     kinds: list[str | None] = [MessageEntity.MENTION, MessageEntity.TEXT_MENTION]
     entities = message.parse_entities(kinds) | message.parse_caption_entities(kinds)

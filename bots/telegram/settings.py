@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+import re
+
+from pydantic import Field, SecretStr, field_validator
 
 from bots.core.settings import BotSettings
 
@@ -18,7 +20,8 @@ class TelegramSettings(BotSettings):
         description="Bot API server; /bot<token>/… and /file/bot<token>/… are appended.",
     )
     telegram_webhook_url: str | None = Field(
-        None, description="Public URL of the webhook; unset: the bot polls."
+        None,
+        description="Public URL of the webhook, whose path the bot serves; unset: the bot polls.",
     )
     telegram_webhook_host: str = Field("127.0.0.1", description="Address the webhook listens on.")
     telegram_webhook_port: int = Field(8443, ge=1, le=65535, description="Port of the webhook.")
@@ -32,3 +35,10 @@ class TelegramSettings(BotSettings):
     telegram_requests_per_s: float = Field(
         30.0, gt=0, description="Messages sent a second over all chats; Telegram's limit is 30."
     )
+
+    @field_validator("telegram_token")
+    @classmethod
+    def _looks_like_a_token(cls, token: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"\d+:\S+", token.get_secret_value()):
+            raise ValueError("this is no token: @BotFather gives one, such as 123456:ABC…")
+        return token

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port-file", type=Path, help="write the port into this file once bound")
     options = parser.parse_args(arguments)
     try:
         settings = WebSettings.load()
@@ -39,15 +42,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    server = make_server(settings, options.host or settings.web_host, _port(options, settings))
+    host = options.host or settings.web_host
+    server = make_server(settings, host, _port(options, settings), options.port_file)
     server.run()
     return 0 if server.started else 1
 
 
-def make_server(settings: WebSettings, host: str, port: int) -> uvicorn.Server:
-    """The HTTP server, not yet listening."""
+def make_server(
+    settings: WebSettings, host: str, port: int, port_file: Path | None = None
+) -> uvicorn.Server:
+    """The HTTP server, not yet listening.
+
+    Args:
+        settings: Of the page.
+        host: Address to listen on.
+        port: 0 takes a free one.
+        port_file: The port is written into it once the server listens.
+    """
     proxies = settings.web_trusted_proxies
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             create_app(settings),
             host=host,
@@ -60,8 +73,26 @@ def make_server(settings: WebSettings, host: str, port: int) -> uvicorn.Server:
             forwarded_allow_ips=proxies or None,
             ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=DRAIN_S,
-        )
+        ),
+        port_file,
     )
+
+
+class _Server(uvicorn.Server):
+    """Says in a file that it listens, and where."""
+
+    def __init__(self, config: uvicorn.Config, port_file: Path | None) -> None:
+        super().__init__(config)
+        self._port_file = port_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._port_file:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            # Whole or not at all: whoever waits for the file reads it as soon as it is there.
+            temporary = self._port_file.with_suffix(".tmp")
+            temporary.write_text(f"{port}\n", encoding="ascii")
+            temporary.replace(self._port_file)
 
 
 def _port(options: argparse.Namespace, settings: WebSettings) -> int:

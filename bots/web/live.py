@@ -224,6 +224,7 @@ def _message(
         tuple(faces),
         texts,
         hidden_faces=0,
+        hidden_faces_note="",
         sensitive=services.is_sensitive(photo),
         speech=("", ""),
     )

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from bots.core.analyst import FACES
 from bots.core.answer import Answer, Asker, NumberedFace, number_faces
 from bots.core.errors import NoFace
 from bots.core.reply import LineKind
-from bots.core.wording import comparison_lines
+from bots.core.wording import comparison_lines, hidden_faces_text
 from bots.web.problems import PROBLEM_RESPONSES
 from bots.web.schemas import Comparison, PhotoAnswer, data_url, photo_answer_from
 from bots.web.services import ServicesNow, WebServices, client_key, limit_photos, texts_of
@@ -40,6 +41,7 @@ async def analyze_photo(request: Request, services: ServicesNow) -> PhotoAnswer:
         answer.faces,
         texts,
         hidden_faces=answer.hidden_faces,
+        hidden_faces_note=hidden_faces_text(answer, texts) if answer.hidden_faces else "",
         sensitive=answer.spoiler,
         speech=services.renderer.spoken(answer, texts),
     )
@@ -109,7 +111,7 @@ async def answer_about(
     )
     async with services.turn(request):
         response = await services.client.analyze(
-            photo, max_matches=max_matches, include_crops=include_crops
+            photo, max_faces=FACES, max_matches=max_matches, include_crops=include_crops
         )
     faces, hidden = number_faces((response,), settings.max_faces)
     return Answer(
@@ -118,6 +120,7 @@ async def answer_about(
         photos=(response,),
         faces=faces,
         hidden_faces=hidden,
+        more_hidden=len(response.faces) >= FACES,
         spoiler=services.is_sensitive(response),
     )
 

@@ -85,6 +85,7 @@ PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 _PHOTO_STATUS: Final[Mapping[str, int]] = {
     "EMPTY_PHOTO": 400,
     "PHOTO_TOO_LARGE": 413,
+    "PHOTOS_TOO_LARGE": 413,
     "TOO_MANY_PIXELS": 413,
     "UNSUPPORTED_FORMAT": 415,
 }

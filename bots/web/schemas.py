@@ -97,7 +97,12 @@ class PhotoAnswer(BaseModel):
     caption: str = Field(description="In English.")
     image_size: ImageSize
     faces: list[Face] = Field(description="From left to right, as the card numbers them.")
-    hidden_faces: int = Field(description="How many more there are than an answer shows.")
+    hidden_faces: int = Field(
+        description="How many more were found than an answer shows; in a crowd not all are counted."
+    )
+    hidden_faces_note: str = Field(
+        description="The same in words, in the asker's language; empty where there are none."
+    )
     sensitive: bool = Field(description="Whether the photo is probably not safe for work.")
     speech: Speech
     timings_ms: dict[str, float]
@@ -187,6 +192,7 @@ def photo_answer_from(
     texts: Texts,
     *,
     hidden_faces: int,
+    hidden_faces_note: str,
     sensitive: bool,
     speech: tuple[str, str],
 ) -> PhotoAnswer:
@@ -197,6 +203,7 @@ def photo_answer_from(
         image_size=ImageSize(width=response.image_size.width, height=response.image_size.height),
         faces=[face_from(face.face, texts) for face in faces],
         hidden_faces=hidden_faces,
+        hidden_faces_note=hidden_faces_note,
         sensitive=sensitive,
         speech=Speech(caption=speech[0], words=speech[1]),
         timings_ms=dict(info.timings_ms),

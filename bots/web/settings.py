@@ -18,7 +18,9 @@ class WebSettings(BotSettings):
         "", description="How others reach the page, where that differs from what they ask for."
     )
     web_trusted_proxies: str = Field(
-        "", description="Addresses of proxies whose X-Forwarded-For is believed, by commas."
+        "",
+        description="Addresses and networks of proxies whose X-Forwarded-For is believed, "
+        "by commas.",
     )
     web_max_photo_bytes: int = Field(20 * 2**20, ge=1, description="Size of an uploaded photo.")
     web_upload_s: float = Field(60.0, gt=0, description="Seconds that an upload may take.")

@@ -6,7 +6,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, wait
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ from model_server.priority import compute_politely
 __all__ = ["BatchDecoder", "Captioner", "encode_images", "load_decoding", "with_articles"]
 
 NSFW = "nsfw"
+
+_LOOK_S = 0.02
+"""Seconds after which whoever waits for a caption looks whether anybody still wants it."""
 
 _A_BEFORE_VOWEL = re.compile(r"\ba(?= (?!one\b|once\b|uni|use|eu)[aeiou])")
 """But not before "one", "uniform" and the like, which are not said with a vowel."""
@@ -80,7 +83,7 @@ class BatchDecoder:
 
     No request waits for another to arrive: what is there runs, and what comes
     meanwhile joins at the next word. A failing step fails the images in it and no
-    others, and a request that was given up costs at most one more step.
+    others, and a request whose future is cancelled costs at most one more step.
 
     Args:
         loop: The searches.
@@ -97,6 +100,23 @@ class BatchDecoder:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
         self._thread.start()
+
+    def decode(
+        self, encoded: Sequence[Encoded], cancelled: Callable[[], bool] = lambda: False
+    ) -> list[Hypothesis]:
+        """The best hypothesis of each image; blocks until all are there.
+
+        Raises:
+            CancelledError: ``cancelled`` became true.
+            NotReadyError: The decoder was closed.
+        """
+        futures = [self.submit(one) for one in encoded]
+        while wait(futures, _LOOK_S).not_done:
+            if cancelled():
+                for future in futures:
+                    future.cancel()
+                raise CancelledError
+        return [future.result() for future in futures]
 
     def submit(self, encoded: Encoded) -> Future[Hypothesis]:
         """Queues an image.
@@ -141,8 +161,7 @@ class BatchDecoder:
             if item is None:
                 return True
             encoded, future = item
-            if not future.cancelled():
-                running[self._loop.add(encoded)] = future
+            running[self._loop.add(encoded)] = future
         return False
 
     def _advance(self, running: dict[BeamSearch, Future[Hypothesis]]) -> None:
@@ -219,20 +238,26 @@ class Captioner:
                 f"{bundle.name}/decoder.xml expects {words}: they are of different trainings"
             )
 
-    def caption(self, images: Sequence[Image]) -> list[Caption]:
+    def caption(
+        self, images: Sequence[Image], cancelled: Callable[[], bool] = lambda: False
+    ) -> list[Caption]:
         """Captions images.
 
         Args:
             images: RGB uint8, any size.
+            cancelled: Asked while the words are decoded; once true, that is given up.
 
         Returns:
             One caption for each, in order.
+
+        Raises:
+            CancelledError: ``cancelled`` became true.
         """
         encoded = encode_images(self._encoder, images, self._preprocessing)
-        futures = [self._decoder.submit(item) for item, _ in encoded]
+        hypotheses = self._decoder.decode([item for item, _ in encoded], cancelled)
         return [
-            self._caption(future.result(), nsfw)
-            for future, (_, nsfw) in zip(futures, encoded, strict=True)
+            self._caption(hypothesis, nsfw)
+            for hypothesis, (_, nsfw) in zip(hypotheses, encoded, strict=True)
         ]
 
     def _caption(self, hypothesis: Hypothesis, nsfw: float | None) -> Caption:

@@ -18,6 +18,7 @@ from rich.console import Console
 from model_server.analyzer import Analyzer
 from model_server.bundle import load_bundle
 from model_server.errors import LookalikeError
+from model_server.faces.embedder import FaceEmbedder
 from model_server.gallery.archive import export_gallery, restore_gallery
 from model_server.gallery.database import Database
 from model_server.gallery.duplicates import Duplicate, find_duplicates
@@ -36,6 +37,7 @@ from model_server.gallery.store import GalleryStore
 from model_server.metrics import Metrics
 from model_server.models import close_models, load_models
 from model_server.portraits.fetch import Fetcher
+from model_server.portraits.portrait import PortraitProviderError
 from model_server.settings import ServerSettings
 
 __all__ = ["main"]
@@ -57,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(error.message, style="red", markup=False)
     except ValidationError as error:
         console.print(f"settings: {error.error_count()} are wrong", style="red")
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        console.print(said, style="red", markup=False, soft_wrap=True)
+    except PortraitProviderError as error:
+        console.print(str(error), style="red", markup=False)
     return 1
 
 
@@ -108,21 +115,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(options: argparse.Namespace, settings: ServerSettings, console: Console) -> int:
-    seed = Seed.load(load_bundle(settings.bundles_dir / "gallery", kind=Seed.KIND))
+    bundles = settings.bundles_dir
+    seed = Seed.load(load_bundle(bundles / "gallery", kind=Seed.KIND))
+    # That of the embedder itself: the seed may be of another one, which opening then refuses.
+    embedder_version = load_bundle(bundles / "embedder", kind=FaceEmbedder.KIND).version
     if options.command in {"export", "restore", "prune"}:
         database = Database(settings.gallery_url)
         try:
-            store = GalleryStore(database, seed.embedder_version, seed.dimension)
+            store = GalleryStore(database, embedder_version, seed.dimension)
             return _on_store(options, store, console)
         finally:
             database.close()
-    gallery = Gallery.open(
-        settings.gallery_url, settings.bundles_dir / "gallery", seed.embedder_version
-    )
+    gallery = Gallery.open(settings.gallery_url, bundles / "gallery", embedder_version)
     try:
         if options.command == "status":
             total = gallery.list(page_size=1).total
-            console.print(f"{total} people, {len(gallery)} faces of {seed.embedder_version}")
+            console.print(f"{total} people, {len(gallery)} faces of {embedder_version}")
             return 0
         if options.command == "duplicates":
             _print_duplicates(find_duplicates(gallery, options.likeness), console)
@@ -153,8 +161,10 @@ async def _with_models(
     try:
         if options.command == "rebuild":
             rebuild = gallery.rebuild(analyzer)
-            await asyncio.to_thread(rebuild.wait)
-            console.print(f"{rebuild.done} pictures embedded, {rebuild.failed} failed")
+            try:
+                await asyncio.to_thread(rebuild.wait)
+            finally:
+                console.print(f"{rebuild.done} pictures embedded, {rebuild.failed} failed")
             return 0
         async with httpx.AsyncClient(timeout=30.0) as client:
             report = await import_photos(

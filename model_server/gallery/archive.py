@@ -1,7 +1,8 @@
-"""A whole gallery as one file: people, faces of every embedder, pictures.
+"""A whole gallery as one file: people, faces of every embedder, pictures, who was deleted.
 
-A ZIP file with ``gallery.json`` (format and counts), ``people.jsonl`` (one person a
-line, faces in base64) and ``pictures/NUMBER`` (the kept pictures).
+A ZIP file with ``gallery.json`` (format, count, ids of the deleted, which seeds were
+planted), ``people.jsonl`` (one person a line, faces in base64) and ``pictures/NUMBER``
+(the kept pictures).
 """
 
 from __future__ import annotations
@@ -10,24 +11,40 @@ import base64
 import binascii
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from model_server.errors import InvalidRequestError
 from model_server.gallery.celebrity import Celebrity, check_celebrity
-from model_server.gallery.records import columns_of
-from model_server.gallery.schema import CELEBRITIES, DELETIONS, FACES, PICTURES, TAGS
-from model_server.gallery.store import GalleryStore
+from model_server.gallery.records import columns_of, in_utc
+from model_server.gallery.schema import CELEBRITIES, DELETIONS, FACES, FACTS, PICTURES, TAGS
+from model_server.gallery.store import SEED_FACT, GalleryStore, set_fact
 
 __all__ = ["export_gallery", "restore_gallery"]
 
 _FORMAT = "lookalike-gallery-1"
 _PEOPLE_AT_ONCE = 1000
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,  # encrypted, or compressed in a way that is not known here
+    KeyError,
+    ValueError,
+    TypeError,
+    binascii.Error,
+    DataError,
+    IntegrityError,
+)
+"""What reading and storing a file raises that is not a gallery's, or is cut off or changed."""
 
 
 def export_gallery(store: GalleryStore, path: Path) -> int:
@@ -51,9 +68,26 @@ def export_gallery(store: GalleryStore, path: Path) -> int:
             for person in _people(connection):
                 lines.write(json.dumps(person, ensure_ascii=False).encode() + b"\n")
                 count += 1
-        archive.writestr("gallery.json", json.dumps({"format": _FORMAT, "people": count}))
+        head = {"format": _FORMAT, "people": count, **_history(connection)}
+        archive.writestr("gallery.json", json.dumps(head))
     temporary.replace(path)
     return count
+
+
+def _history(connection: Connection) -> dict[str, Any]:
+    """What a seed must know, lest it bring back who was deleted."""
+    deleted = (
+        sa.select(DELETIONS.c.celebrity_id)
+        .where(DELETIONS.c.celebrity_id.not_in(sa.select(CELEBRITIES.c.id)))
+        .distinct()
+        .order_by(DELETIONS.c.celebrity_id)
+    )
+    # The gallery's own id is not among them: saved indexes and page tokens go by it.
+    rows = connection.execute(sa.select(FACTS).where(FACTS.c.name.startswith(SEED_FACT)))
+    return {
+        "deleted": list(connection.scalars(deleted)),
+        "seeds": {row.name.removeprefix(SEED_FACT): row.value for row in rows},
+    }
 
 
 def _people(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -86,7 +120,7 @@ def _people(connection: Connection) -> Iterator[dict[str, Any]]:
                 "aliases": row.aliases,
                 "tags": row.tags,
                 "wikidata_id": row.wikidata_id,
-                "create_time": row.create_time.replace(tzinfo=UTC).isoformat(),
+                "create_time": in_utc(row.create_time).isoformat(),
                 "faces": faces.get(row.key, []),
             }
 
@@ -103,10 +137,14 @@ def restore_gallery(store: GalleryStore, path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             head = json.loads(archive.read("gallery.json"))
-            if head.get("format") != _FORMAT:
+            if head["format"] != _FORMAT:
                 raise InvalidRequestError("the file was made by another version of Lookalike")
             with store.writing() as (connection, revision):
+                # Files of earlier versions do not tell who was deleted and what was planted.
+                _add_deleted(store, connection, revision, head.get("deleted", ()))
                 _clear(connection, revision)
+                if "seeds" in head:
+                    _restore_seeds(connection, head["seeds"])
                 count = 0
                 with archive.open("people.jsonl") as lines:
                     for line in lines:
@@ -115,8 +153,30 @@ def restore_gallery(store: GalleryStore, path: Path) -> int:
                 if count != head["people"]:
                     raise InvalidRequestError("the file is cut off")
                 return count
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, binascii.Error) as error:
+    except _DAMAGED as error:
         raise InvalidRequestError("the file is no gallery, or it is damaged") from error
+
+
+def _add_deleted(
+    store: GalleryStore, connection: Connection, revision: int, ids: Sequence[str]
+) -> None:
+    """Adds people who were deleted where the file is from, to be cleared with all others.
+
+    So they get keys that nobody else will ever have, as every deleted person has.
+    """
+    known = set(connection.scalars(sa.select(CELEBRITIES.c.id)))
+    known.update(connection.scalars(sa.select(DELETIONS.c.celebrity_id)))
+    people = [Celebrity(one, one) for one in dict.fromkeys(ids) if one not in known]
+    for person in people:
+        check_celebrity(person)
+    if people:
+        store.insert(connection, revision, [(person, ()) for person in people])
+
+
+def _restore_seeds(connection: Connection, seeds: Mapping[str, str]) -> None:
+    connection.execute(sa.delete(FACTS).where(FACTS.c.name.startswith(SEED_FACT)))
+    for embedder_version, seed_version in seeds.items():
+        set_fact(connection, SEED_FACT + embedder_version, seed_version)
 
 
 def _clear(connection: Connection, revision: int) -> None:
@@ -144,7 +204,7 @@ def _restore(
         person["wikidata_id"],
     )
     check_celebrity(celebrity)
-    created = datetime.fromisoformat(person["create_time"])
+    created = in_utc(datetime.fromisoformat(person["create_time"]))
     key = connection.execute(
         sa.insert(CELEBRITIES)
         .values(

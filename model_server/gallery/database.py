@@ -8,19 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from model_server.errors import GalleryUnavailableError
 
 __all__ = ["Database"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the folder."""
 
 _LOCK = 7_217_902_381_552_310_447
 """Number of the advisory lock under which PostgreSQL is migrated."""
+
+_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+"""What a statement can do wrong: trying again does not help, nor does another disk."""
 
 _CONNECT_TIMEOUT_S = 5
 _BUSY_TIMEOUT_S = 20
@@ -59,14 +70,16 @@ class Database:
 
     @contextmanager
     def translating(self) -> Iterator[None]:
-        """Turns the driver's errors into ours.
+        """Turns the driver's errors into ours; those that a mistake of ours makes stay theirs.
 
         Raises:
-            GalleryUnavailableError: Instead of whatever the driver raised.
+            GalleryUnavailableError: The database does not answer, is damaged or cannot be written.
         """
         try:
             yield
         except (DBAPIError, PoolTimeoutError) as error:
+            if isinstance(error, _MISTAKES) and not _is_forbidden(error):
+                raise
             raise GalleryUnavailableError(
                 f"the gallery's database cannot be used ({_reason(error)}): "
                 "check its disk, its rights and its address",
@@ -151,6 +164,11 @@ def _sqlite_engine(url: sa.URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _is_forbidden(error: DBAPIError) -> bool:
+    """Whether PostgreSQL refuses for want of rights, which counts as the statement's mistake."""
+    return isinstance(error.orig, InsufficientPrivilege)
 
 
 def _reason(error: Exception) -> str:

@@ -113,7 +113,7 @@ def _alike(gallery: Gallery) -> Iterator[tuple[str, str, float, float]]:
             if (owner := owners.get(key)) is None:
                 continue  # deleted meanwhile
             for match in found:
-                if match.celebrity_id != owner.id:
-                    first, second = sorted((owner.id, match.celebrity_id))
+                if match.celebrity.id != owner.id:
+                    first, second = sorted((owner.id, match.celebrity.id))
                     similarity = match.similarity
                     yield first, second, similarity.cosine, similarity.likeness

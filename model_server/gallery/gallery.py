@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,12 @@ from model_server.analysis import FloatArray, Match, Similarity
 from model_server.bundle import load_bundle
 from model_server.errors import GalleryMismatchError
 from model_server.gallery.cache import CelebrityCache
-from model_server.gallery.celebrity import Celebrity, check_celebrity
+from model_server.gallery.celebrity import (
+    Celebrity,
+    check_celebrity,
+    check_query,
+    check_required_tags,
+)
 from model_server.gallery.database import Database
 from model_server.gallery.enrolment import check_new_faces, photo_digest
 from model_server.gallery.exact import Keys
@@ -172,7 +177,7 @@ class Gallery:
         scorer = self._scorer
         return [
             tuple(
-                Match(people[hit.key].id, similarity)
+                Match(people[hit.key], similarity)
                 for hit, similarity in zip(hits, scorer.matches(hits), strict=True)
                 if hit.key in people  # else deleted since the search
             )[:max_matches]
@@ -213,8 +218,11 @@ class Gallery:
             required_tags: Only celebrities that carry all of these.
 
         Raises:
+            InvalidRequestError: Query or tags are too long, too many or malformed.
             InvalidPageTokenError: The token is not one of this list.
         """
+        check_query(query)
+        check_required_tags(required_tags)
         after = self._tokens.read(page_token, query, required_tags)
         # One more than asked for tells whether there is a next page.
         rows, total = self.store.page(page_size + 1, after, query, required_tags)
@@ -246,9 +254,7 @@ class Gallery:
             CelebrityNotFoundError: There is none of this id.
         """
         values = {name: getattr(celebrity, name) for name in fields or MUTABLE_FIELDS}
-        changed = replace(self.store.get(celebrity.id), **values)
-        check_celebrity(changed)
-        stored = self.store.update(changed)
+        stored = self.store.update(celebrity.id, values)
         self.refresh()
         return stored
 
@@ -293,12 +299,16 @@ class Gallery:
             if self.store.revision() == self._revision:
                 return
             changes = self.store.changes(self._revision)
+            touched = {*changes.changed, *changes.deleted_ids}
+            for matches, ids in self._reference_matches():
+                if not touched.isdisjoint(ids):
+                    matches.identify(self._keys_of(ids))
             self._index.remove(changes.deleted)
             self._index.replace(changes.faces)
-            for matches in (self._strangers, self._rivals):
+            for matches, _ in self._reference_matches():
                 matches.change(self._index, changes.faces, changes.deleted)
             self._scorer = self._new_scorer()
-            self._cache.forget((*changes.changed, *changes.deleted_ids), changes.revision)
+            self._cache.forget(tuple(touched), changes.revision)
             self._revision = changes.revision
             if self._index.is_outgrown and not (self._settler and self._settler.is_alive()):
                 self._settler = threading.Thread(
@@ -329,10 +339,15 @@ class Gallery:
             seed.hubness, seed.reference, self._keys_of(seed.reference_ids)
         )
         self._rivals = BestMatches(seed.hubness, seed.probes, self._keys_of(seed.probe_ids))
-        for matches in (self._strangers, self._rivals):
+        for matches, _ in self._reference_matches():
             matches.search_all(self._index)
         self._scorer = self._new_scorer()
         self._cache.forget((), self._revision)
+
+    def _reference_matches(self) -> tuple[tuple[BestMatches, Sequence[str]], ...]:
+        """Each with the ids of its reference people."""
+        seed = self._seed
+        return (self._strangers, seed.reference_ids), (self._rivals, seed.probe_ids)
 
     def _new_scorer(self) -> Scorer:
         """For the gallery as it is now."""

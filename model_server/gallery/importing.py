@@ -16,6 +16,7 @@ from model_server.errors import (
     GalleryUnavailableError,
     LookalikeError,
 )
+from model_server.gallery.celebrity import check_celebrity
 from model_server.gallery.gallery import Gallery, photo_digest
 from model_server.gallery.rebuild import Enroller
 from model_server.gallery.records import NewFace
@@ -127,8 +128,9 @@ async def _import_one(
     keep_picture: bool,
     report: ImportReport,
 ) -> None:
-    photo = await _load(candidate)
     celebrity = candidate.celebrity
+    check_celebrity(celebrity)
+    photo = await _load(candidate)
     seen = await asyncio.to_thread(enroller.enrol, photo)
     picture = seen.picture if keep_picture else None
     face = NewFace(seen.embedding, seen.quality, photo_digest(photo), picture)

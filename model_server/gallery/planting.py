@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from model_server.gallery.records import NewFace
 from model_server.gallery.schema import CELEBRITIES, DELETIONS, FACES
 from model_server.gallery.seed import Seed
-from model_server.gallery.store import GalleryStore, set_fact
+from model_server.gallery.store import SEED_FACT, GalleryStore, set_fact
 
 __all__ = ["plant"]
 
@@ -21,7 +21,7 @@ def plant(store: GalleryStore, seed: Seed) -> bool:
     Returns:
         Whether there was something to do.
     """
-    name = f"seed:{store.embedder_version}"[:40]
+    name = f"{SEED_FACT}{store.embedder_version}"[:40]
     if store.fact(name) == seed.version:
         return False
     people = list(seed.people())

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from model_server.analysis import FloatArray
 from model_server.errors import (
@@ -136,13 +137,20 @@ class Rebuild:
         self._store = store
         self._enroller = enroller
         self._refresh = refresh
+        self._error: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery-rebuild", daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
-        """Waits until all is done."""
+        """Waits until all is done.
+
+        Raises:
+            GalleryUnavailableError: It was interrupted; what is left is done the next time.
+        """
         self._thread.join()
+        if self._error:
+            raise self._error
 
     def close(self) -> None:
         """Stops after the picture at hand; what is left is done the next time."""
@@ -157,7 +165,11 @@ class Rebuild:
                     return
                 self._embed(picture_id)
         except GalleryUnavailableError as error:
+            self._error = error
             log.warning("embedding pictures anew was interrupted: %s", error.message)
+        except Exception as error:  # else nobody would hear of it
+            self._error = error
+            log.exception("embedding pictures anew was interrupted")
         else:
             if pending:
                 log.info("pictures embedded anew", extra={"done": self.done, "failed": self.failed})
@@ -192,8 +204,10 @@ class Rebuild:
             # Another replica may have been quicker, and the person may be gone.
             if not old or any(row.embedder_version == self._store.embedder_version for row in old):
                 return
-            face = NewFace(seen.embedding, seen.quality, old[0].photo_digest)
-            key = old[0].celebrity_key
+            key, digest = old[0].celebrity_key, old[0].photo_digest
+            if digest and self._is_enrolled(connection, picture_id, key, digest):
+                return
+            face = NewFace(seen.embedding, seen.quality, digest)
             connection.execute(
                 sa.insert(FACES).values(
                     face_columns(
@@ -212,3 +226,24 @@ class Rebuild:
             )
         self.done += 1
         self._refresh()
+
+    def _is_enrolled(self, connection: Connection, picture_id: int, key: int, digest: str) -> bool:
+        """Whether the picture's photo was enrolled with this embedder too; joins the two then."""
+        face = connection.execute(
+            sa.select(FACES.c.id, FACES.c.picture_id).where(
+                FACES.c.celebrity_key == key,
+                FACES.c.embedder_version == self._store.embedder_version,
+                FACES.c.photo_digest == digest,
+            )
+        ).one_or_none()
+        if face is None:
+            return False
+        if face.picture_id is None:
+            linked = sa.update(FACES).where(FACES.c.id == face.id)
+            connection.execute(linked.values(picture_id=picture_id))
+        else:
+            # Two pictures of one photo: one is enough.
+            moved = sa.update(FACES).where(FACES.c.picture_id == picture_id)
+            connection.execute(moved.values(picture_id=face.picture_id))
+            connection.execute(sa.delete(PICTURES).where(PICTURES.c.id == picture_id))
+        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ __all__ = [
     "columns_of",
     "embedding_of",
     "face_columns",
+    "folded_columns",
     "group_faces",
+    "in_utc",
 ]
 
 
@@ -64,21 +66,33 @@ def celebrity_of(row: Any) -> Celebrity:
         row.wikidata_id,
         row.face_count,
         bool(row.has_picture),
-        row.create_time.replace(tzinfo=row.create_time.tzinfo or UTC),
-        row.update_time.replace(tzinfo=row.update_time.tzinfo or UTC),
+        in_utc(row.create_time),
+        in_utc(row.update_time),
     )
+
+
+def in_utc(time: datetime) -> datetime:
+    """A time of a column: SQLite's say no zone, PostgreSQL's are in that of the session."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def columns_of(celebrity: Celebrity) -> dict[str, object]:
     """What callers may set, as columns."""
-    names = (celebrity.display_name, *celebrity.aliases)
     return {
         "display_name": celebrity.display_name,
-        "sort_key": fold(celebrity.display_name)[:400],
-        "search_key": "".join(f"\n{fold(name)}" for name in names),
+        **folded_columns(celebrity.display_name, celebrity.aliases),
         "aliases": list(celebrity.aliases),
         "tags": list(celebrity.tags),
         "wikidata_id": celebrity.wikidata_id,
+    }
+
+
+def folded_columns(display_name: str, aliases: Sequence[str]) -> dict[str, str]:
+    """The columns that lists are ordered and searched by."""
+    names = (display_name, *aliases)
+    return {
+        "sort_key": fold(display_name)[:400],
+        "search_key": "".join(f"\n{fold(name)}" for name in names),
     }
 
 

@@ -41,7 +41,7 @@ class BestMatches:
     def __init__(self, hubness: Hubness, reference: FloatArray, own_keys: Sequence[int]) -> None:
         self._hubness = hubness
         self._reference = reference
-        self._own: npt.NDArray[np.int64] = np.array(own_keys, np.int64)
+        self._own = np.array(own_keys, np.int64)
         self._scores = np.full((len(self._own), _KEPT), -np.inf, np.float32)
         self._keys = np.full((len(self._own), _KEPT), _NOBODY, np.int64)
 
@@ -49,6 +49,17 @@ class BestMatches:
     def scores(self) -> FloatArray:
         """Scores of the two, best first, -inf where there is nobody; shape (R, 2)."""
         return self._scores.copy()
+
+    def identify(self, own_keys: Sequence[int]) -> None:
+        """Says anew which celebrity each reference person is.
+
+        A person has another key after having been removed and added again: this comes
+        before :meth:`change`, which finds the new key among the changed.
+
+        Args:
+            own_keys: As for the constructor.
+        """
+        self._own = np.array(own_keys, np.int64)
 
     def search_all(self, index: FaceIndex) -> None:
         """Searches the whole gallery."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,10 @@ class IndexSnapshots:
         """Saves the index as of a revision; where that fails, it is logged and that is all."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"faces-{revision}.faiss"
+            # Another replica may save the same revision at the same time, in another order.
+            name = f"faces-{revision}-{secrets.token_hex(4)}.faiss"
             index.save(self.folder / name)
-            pointer = self.folder / f"{_POINTER}.new"
+            pointer = (self.folder / name).with_suffix(".json")
             described = {"file": name, "identity": self.identity, "revision": revision}
             pointer.write_text(json.dumps(described), encoding="utf-8")
             # The old files are in use until this moment, the new ones are whole by now.

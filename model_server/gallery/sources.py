@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model_server.errors import InvalidRequestError
-from model_server.gallery.celebrity import Celebrity, slug
+from model_server.gallery.celebrity import Celebrity, slug, slug_of_any
 
 __all__ = ["Candidate", "Downloads", "from_csv", "from_folder", "from_wikidata", "people_query"]
 
@@ -52,7 +52,8 @@ class Downloads(Protocol):
 async def from_folder(folder: Path) -> AsyncIterator[Candidate]:
     """A folder per person, named as the person is, with the person's photos in it."""
     for name, photo in await asyncio.to_thread(_photos_by_person, folder):
-        yield Candidate(Celebrity(slug(name), name), str(photo.relative_to(folder)), _reader(photo))
+        celebrity = Celebrity(slug_of_any(name), name)
+        yield Candidate(celebrity, str(photo.relative_to(folder)), _reader(photo))
 
 
 def _photos_by_person(folder: Path) -> list[tuple[str, Path]]:
@@ -94,7 +95,7 @@ async def from_csv(
             if not name:
                 continue
             celebrity = Celebrity(
-                row.get("id") or slug(name),
+                row.get("id") or slug_of_any(name),
                 name,
                 _parts(row.get("aliases")),
                 _parts((row.get("tags") or "").lower()),

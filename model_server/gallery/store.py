@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from model_server.errors import CelebrityExistsError, DuplicatePhotoError
-from model_server.gallery.celebrity import Celebrity
+from model_server.gallery.celebrity import Celebrity, check_celebrity
 from model_server.gallery.reader import GalleryReader
 from model_server.gallery.records import NewFace, chunked, columns_of, face_columns
 from model_server.gallery.schema import (
@@ -25,10 +27,13 @@ from model_server.gallery.schema import (
     TAGS,
 )
 
-__all__ = ["CHANNEL", "GalleryStore", "NewFace", "set_fact"]
+__all__ = ["CHANNEL", "SEED_FACT", "GalleryStore", "NewFace", "set_fact"]
 
 CHANNEL = "lookalike_gallery"
 """On this channel PostgreSQL tells the replicas of each new revision."""
+
+SEED_FACT = "seed:"
+"""Facts whose names begin so say which seed was planted, for each embedder."""
 
 _VALUES_A_STATEMENT = 500
 
@@ -156,14 +161,21 @@ class GalleryStore(GalleryReader):
                     "this photo is enrolled already: send another one"
                 ) from error
 
-    def update(self, celebrity: Celebrity) -> Celebrity:
-        """Replaces names, tags and Wikidata id.
+    def update(self, celebrity_id: str, values: Mapping[str, Any]) -> Celebrity:
+        """Changes names, tags or Wikidata id; what others change meanwhile stays changed.
+
+        Args:
+            celebrity_id: Whose.
+            values: By attribute of Celebrity, those that change.
 
         Raises:
+            InvalidRequestError: A field is out of range.
             CelebrityNotFoundError: There is none of this id.
         """
         with self.writing() as (connection, revision):
-            key = self.find(connection, celebrity.id)[0]
+            key, known = self.find(connection, celebrity_id)
+            celebrity = replace(known, **values)
+            check_celebrity(celebrity)
             self._touch(connection, key, revision, columns_of(celebrity))
             connection.execute(sa.delete(TAGS).where(TAGS.c.celebrity_key == key))
             tags = dict.fromkeys(celebrity.tags)

@@ -17,7 +17,7 @@ class TurnAway(grpc.aio.ServerInterceptor):
     """Refuses one service's calls of one photo while there is no place for another.
 
     A busy server has no time to receive megabytes that it will not look at. Streams are let
-    in: their photos wait for places one by one.
+    in: each of their photos is admitted or refused by itself.
 
     Args:
         service: Full name of the service.

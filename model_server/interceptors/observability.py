@@ -24,20 +24,11 @@ class CallObserver:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def wait_until_idle(self) -> None:
-        """Waits until no call is running."""
-        await self._idle.wait()
 
     @asynccontextmanager
     async def __call__(self, method: str, request: Any, context: Context) -> AsyncIterator[None]:
         """Surrounds the call."""
         started = time.perf_counter()
-        self._running += 1
-        self._idle.clear()
         cancelled = False
         try:
             yield
@@ -45,9 +36,6 @@ class CallObserver:
             cancelled = True
             raise
         finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
             elapsed = time.perf_counter() - started
             code = "CANCELLED" if cancelled else _code_name(context.code())
             short = method.rpartition("/")[2]

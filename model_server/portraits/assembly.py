@@ -55,7 +55,7 @@ def build_portraits(settings: ServerSettings, pictures: PictureStore) -> Portrai
             Fetcher(client, (*own, *_GOOGLE_PICTURES), user_agent=f"Lookalike/{_version()}"),
             api_key=settings.google_api_key,
             engine_id=settings.google_cx,
-            budget=DailyBudget(_FREE_GOOGLE_SEARCHES, settings.cache_dir / "google-searches.json"),
+            budget=DailyBudget(_FREE_GOOGLE_SEARCHES, settings.cache_dir / "google-searches"),
             timeout_s=_REMOTE_TIMEOUT_S - 1,
             base_url=settings.google_url,
         )

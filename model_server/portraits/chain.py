@@ -35,9 +35,11 @@ class Link:
 
     Attributes:
         provider: Whom to ask.
-        timeout_s: How long to wait for it.
+        timeout_s: How long to wait for its answer.
         cached: Whether its answers are kept; off for what is at hand anyway.
         max_concurrent: How many questions at once.
+        max_wait_s: How long a question waits until it may be asked. After that the provider
+            is passed over, but not blamed: the queue is our own.
         breaker: Leaves it alone while it fails.
     """
 
@@ -45,6 +47,7 @@ class Link:
     timeout_s: float = 5.0
     cached: bool = True
     max_concurrent: int = 4
+    max_wait_s: float = 4.0
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     slots: asyncio.Semaphore = field(init=False)
 
@@ -130,12 +133,26 @@ class PortraitChain:
 
     async def _ask(self, link: Link, person: Person, width_px: int) -> tuple[bool, Portrait | None]:
         """Whether the provider answered, and what."""
+        try:
+            async with asyncio.timeout(link.max_wait_s):
+                await link.slots.acquire()
+        except TimeoutError:
+            logger.warning("%s: too many portraits are asked for", link.provider.name)
+            return False, None
+        try:
+            return await self._ask_now(link, person, width_px)
+        finally:
+            link.slots.release()
+
+    async def _ask_now(
+        self, link: Link, person: Person, width_px: int
+    ) -> tuple[bool, Portrait | None]:
+        if not link.breaker.allows():
+            return False, None
         name = link.provider.name
         retry_after_s = None
         try:
-            async with asyncio.timeout(link.timeout_s), link.slots:
-                if not link.breaker.allows():
-                    return False, None
+            async with asyncio.timeout(link.timeout_s):
                 portrait = await link.provider.find(person, width_px)
         except TimeoutError:
             logger.warning("%s: no portrait within %g s", name, link.timeout_s)

@@ -11,7 +11,6 @@ pages found: those can be on any host.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -44,22 +43,26 @@ _BAD_KEY_PAUSE_S = 3600.0
 
 
 class DailyBudget:
-    """Counts searches a day, over restarts, so that they never cost money.
+    """Counts searches a day, so that they never cost money.
+
+    Each search is a byte at the end of the day's file, written before it is made: the count
+    holds over restarts and for all processes that share the folder.
 
     Args:
         limit: Searches a day.
-        path: Where the count is kept; it is lost with the process where that cannot be written.
+        folder: Where the count is kept; each process has a count of its own where that cannot
+            be written.
         now: The time, with its zone.
     """
 
     def __init__(
         self,
         limit: int,
-        path: Path | None = None,
+        folder: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._limit = limit
-        self._path = path
+        self._folder = folder
         self._now = now
         self._lock = threading.Lock()
         self._day = ""
@@ -74,14 +77,15 @@ class DailyBudget:
         with self._lock:
             today = self._now().astimezone(_QUOTA_DAY).date().isoformat()
             if self._day != today:
-                self._day, self._used = today, self._load(today)
-            if self._used >= self._limit:
-                raise QuotaExceededError(
-                    f"all {self._limit} searches of the day are used",
-                    retry_after_s=self.seconds_to_midnight(),
-                )
-            self._used += 1
-            self._save()
+                self._day, self._used = today, 0
+            if self._used < self._limit:
+                self._used = max(self._used + 1, self._count(today))
+                if self._used <= self._limit:
+                    return
+            raise QuotaExceededError(
+                f"all {self._limit} searches of the day are used",
+                retry_after_s=self.seconds_to_midnight(),
+            )
 
     def seconds_to_midnight(self) -> float:
         """Seconds until the count begins anew."""
@@ -89,25 +93,24 @@ class DailyBudget:
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
 
-    def _load(self, today: str) -> int:
-        if self._path is None:
+    def _count(self, today: str) -> int:
+        """Which of today's searches this one is; 0 where that cannot be kept."""
+        if self._folder is None:
             return 0
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            return int(kept["used"]) if kept["day"] == today else 0
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
-
-    def _save(self) -> None:
-        if self._path is None:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(
-                json.dumps({"day": self._day, "used": self._used}), encoding="utf-8"
-            )
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / today).open("ab", buffering=0) as file:
+                # However many append at once, each byte has a place of its own.
+                file.write(b".")
+                number = file.tell()
+            if number == 1:
+                for path in self._folder.iterdir():
+                    if path.name < today:
+                        path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("the count of Google searches cannot be kept: %s", error.strerror)
+            return 0
+        return number
 
 
 class GoogleProvider:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from model_server.errors import InvalidPhotoError
-from model_server.imaging import ImageLimits, decode, encode_jpeg
+from model_server.imaging import decode, encode_jpeg
+from model_server.limits import ImageLimits
 from model_server.portraits.portrait import PortraitProviderError
 
 __all__ = ["MAX_PICTURE_BYTES", "to_portrait_jpeg"]

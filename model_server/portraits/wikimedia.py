@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from typing import Any
 
+from model_server.gallery.celebrity import fold
 from model_server.portraits.fetch import Fetcher
 from model_server.portraits.portrait import (
     Person,
@@ -210,14 +210,7 @@ def _same_name(name: str, others: Iterable[object]) -> bool:
 
 def _folded(name: str) -> str:
     """Without case, accents and punctuation, so that "Penelope Cruz" finds "Penélope Cruz"."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join(
-        "".join(
-            letter if letter.isalnum() else " "
-            for letter in decomposed
-            if not unicodedata.combining(letter)
-        ).split()
-    )
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in fold(name)).split())
 
 
 class _TextOf(HTMLParser):

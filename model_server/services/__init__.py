@@ -1,1 +1,1 @@
-"""The gRPC services: protobuf to domain and back, nothing else."""
+"""The gRPC services: protobuf to domain and back, nothing else; and health."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -11,11 +12,12 @@ from google.protobuf import timestamp_pb2
 from lookalike.v1 import celebrity_pb2, celebrity_pb2_grpc
 from model_server.analyzer import Enrolment
 from model_server.errors import InvalidRequestError
-from model_server.gallery.celebrity import Celebrity, check_celebrity, slug
+from model_server.gallery.celebrity import Celebrity, check_celebrity, is_id, slug
 from model_server.gallery.gallery import MUTABLE_FIELDS, Gallery, photo_digest
 from model_server.gallery.store import NewFace
 from model_server.portraits.chain import PortraitChain
 from model_server.portraits.portrait import PortraitSource
+from model_server.workers import Workers
 
 __all__ = ["CelebrityService", "celebrity_to_proto"]
 
@@ -24,6 +26,7 @@ DEFAULT_PAGE = 50
 MAX_PAGE = 1000
 DEFAULT_WIDTH_PX = 330
 MAX_WIDTH_PX = 960
+MAX_PHOTOS = 20
 
 _SOURCES = {
     PortraitSource.GALLERY: celebrity_pb2.PORTRAIT_SOURCE_GALLERY,
@@ -38,8 +41,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Enroller(Protocol):
     """Looks at the photo of a celebrity-to-be."""
 
-    def enrol(self, data: bytes) -> Enrolment:
-        """The one face of a photo."""
+    def enrol(self, data: bytes, cancelled: Callable[[], bool]) -> Enrolment:
+        """The one face of a photo; raises CancelledError once ``cancelled`` is true."""
         ...
 
 
@@ -50,12 +53,16 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
         gallery: The celebrities.
         enroller: Looks at new photos.
         portraits: Finds pictures.
+        workers: Run the enroller.
     """
 
-    def __init__(self, gallery: Gallery, enroller: Enroller, portraits: PortraitChain) -> None:
+    def __init__(
+        self, gallery: Gallery, enroller: Enroller, portraits: PortraitChain, workers: Workers
+    ) -> None:
         self._gallery = gallery
         self._enroller = enroller
         self._portraits = portraits
+        self._workers = workers
 
     async def GetCelebrity(
         self, request: celebrity_pb2.GetCelebrityRequest, context: Context
@@ -78,7 +85,7 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
             self._gallery.list,
             page_size=min(request.page_size or DEFAULT_PAGE, MAX_PAGE),
             page_token=request.page_token,
-            query=request.query,
+            query=" ".join(request.query.split()),
             required_tags=tuple(request.required_tags),
         )
         return celebrity_pb2.ListCelebritiesResponse(
@@ -91,12 +98,18 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
         self, request: celebrity_pb2.CreateCelebrityRequest, context: Context
     ) -> celebrity_pb2.CreateCelebrityResponse:
         """Adds a celebrity."""
+        if len(request.photos) > MAX_PHOTOS:
+            raise InvalidRequestError(
+                f"there are {len(request.photos)} photos: send {MAX_PHOTOS} at most, "
+                "and the others with AddCelebrityPhoto",
+                metadata={"field": "photos"},
+            )
         display_name = " ".join(request.celebrity.display_name.split())
         celebrity_id = request.celebrity_id or slug(display_name)
         celebrity = _celebrity(celebrity_id, display_name, request.celebrity)
         # Before the photos are looked at: this is the more basic mistake, and cheap to find.
         check_celebrity(celebrity)
-        faces = [await self._look(photo) for photo in request.photos]
+        faces = await self._look(request.photos) if request.photos else []
         created = await asyncio.to_thread(self._gallery.create, celebrity, faces)
         return celebrity_pb2.CreateCelebrityResponse(celebrity=celebrity_to_proto(created))
 
@@ -130,7 +143,7 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
         celebrity_id = _id(request.name)
         # Before the photo is looked at: an unknown celebrity is the more basic mistake.
         await asyncio.to_thread(self._gallery.get, celebrity_id)
-        face = await self._look(request.photo)
+        [face] = await self._look([request.photo])
         changed = await asyncio.to_thread(self._gallery.add_face, celebrity_id, face)
         return celebrity_pb2.AddCelebrityPhotoResponse(celebrity=celebrity_to_proto(changed))
 
@@ -158,19 +171,27 @@ class CelebrityService(celebrity_pb2_grpc.CelebrityServiceServicer):
             ),
         )
 
-    async def _look(self, photo: celebrity_pb2.CelebrityPhoto) -> NewFace:
-        enrolment = await asyncio.to_thread(self._enroller.enrol, photo.content)
-        return NewFace(
-            enrolment.embedding,
-            enrolment.quality,
-            photo_digest(photo.content),
-            enrolment.picture if photo.keep_picture else None,
-        )
+    async def _look(self, photos: Sequence[celebrity_pb2.CelebrityPhoto]) -> list[NewFace]:
+        def look(cancelled: Callable[[], bool]) -> list[NewFace]:
+            return [
+                _new_face(photo, self._enroller.enrol(photo.content, cancelled)) for photo in photos
+            ]
+
+        return await self._workers.run(look)
+
+
+def _new_face(photo: celebrity_pb2.CelebrityPhoto, enrolment: Enrolment) -> NewFace:
+    return NewFace(
+        enrolment.embedding,
+        enrolment.quality,
+        photo_digest(photo.content),
+        enrolment.picture if photo.keep_picture else None,
+    )
 
 
 def _id(name: str) -> str:
     prefix, slash, celebrity_id = name.partition("/")
-    if prefix + slash != PREFIX or not celebrity_id or "/" in celebrity_id:
+    if prefix + slash != PREFIX or not is_id(celebrity_id):
         raise InvalidRequestError(
             f'name is not of the form "{PREFIX}ID", such as "{PREFIX}ada-lovelace"',
             metadata={"field": "name"},

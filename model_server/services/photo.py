@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor
-from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 
 import grpc
 
 from lookalike.v1 import photo_pb2, photo_pb2_grpc
-from model_server.admission import Admission
 from model_server.analysis import (
     Analysis,
     BoundingBox,
@@ -23,35 +19,21 @@ from model_server.analysis import (
     Similarity,
 )
 from model_server.analyzer import AnalyzeOptions, Analyzer
-from model_server.errors import (
-    CelebrityNotFoundError,
-    InvalidRequestError,
-    LookalikeError,
-    status_code,
-)
-from model_server.gallery.celebrity import Celebrity
-from model_server.metrics import Metrics
+from model_server.errors import InvalidRequestError, LookalikeError, status_code
+from model_server.gallery.celebrity import check_required_tags
 from model_server.services.celebrity import celebrity_to_proto
+from model_server.streaming import answer_in_order
+from model_server.workers import Workers
 
 __all__ = ["PhotoService"]
 
 MAX_FACES = 30
 MAX_MATCHES = 50
 MAX_ADDITIONAL_PHOTOS = 9
-STREAM_AHEAD = 4
+STREAM_AT_ONCE = 4
 """Photos of one stream that are worked on at the same time."""
 
-T = TypeVar("T")
-R = TypeVar("R", Analysis, Comparison)
 Context = grpc.aio.ServicerContext[Any, Any]
-
-
-class CelebrityLookup(Protocol):
-    """Looks celebrities up for the matches."""
-
-    def get(self, celebrity_id: str) -> Celebrity:
-        """One celebrity; raises CelebrityNotFoundError where there is none."""
-        ...
 
 
 class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
@@ -59,25 +41,12 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
 
     Args:
         analyzer: The pipeline.
-        celebrities: For what the matches say of a celebrity beside its id.
-        executor: Runs the pipeline; as many threads as photos are worked on at once.
-        admission: Says how many photos may wait.
-        metrics: Told how long each stage took.
+        workers: Run it.
     """
 
-    def __init__(
-        self,
-        analyzer: Analyzer,
-        celebrities: CelebrityLookup,
-        executor: Executor,
-        admission: Admission,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, analyzer: Analyzer, workers: Workers) -> None:
         self._analyzer = analyzer
-        self._celebrities = celebrities
-        self._executor = executor
-        self._admission = admission
-        self._metrics = metrics
+        self._workers = workers
 
     async def AnalyzePhoto(
         self, request: photo_pb2.AnalyzePhotoRequest, context: Context
@@ -89,7 +58,7 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         self, request: photo_pb2.DescribePhotoRequest, context: Context
     ) -> photo_pb2.DescribePhotoResponse:
         """The caption of one photo."""
-        analysis = await self._run(
+        analysis = await self._workers.analyze(
             lambda cancelled: self._analyzer.describe(request.photo, cancelled)
         )
         return photo_pb2.DescribePhotoResponse(
@@ -110,7 +79,7 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
                 f"send {MAX_ADDITIONAL_PHOTOS} at most",
                 metadata={"field": "additional_photos"},
             )
-        analysis = await self._run(
+        analysis = await self._workers.analyze(
             lambda cancelled: (
                 self._analyzer.match_together(photos, options, cancelled)
                 if len(photos) > 1
@@ -118,17 +87,17 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
             )
         )
         return photo_pb2.MatchFacesResponse(
-            faces=[self._face(face) for face in analysis.faces],
+            faces=[_face(face) for face in analysis.faces],
             image_size=photo_pb2.ImageSize(width=analysis.width, height=analysis.height),
             processing_info=_processing_info(analysis),
-            additional_faces=[self._face(face) for face in analysis.additional_faces],
+            additional_faces=[_face(face) for face in analysis.additional_faces],
         )
 
     async def CompareFaces(
         self, request: photo_pb2.CompareFacesRequest, context: Context
     ) -> photo_pb2.CompareFacesResponse:
         """How alike the largest faces of two photos are."""
-        comparison = await self._run(
+        comparison = await self._workers.analyze(
             lambda cancelled: self._analyzer.compare(
                 request.first_photo,
                 request.second_photo,
@@ -138,8 +107,8 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         )
         return photo_pb2.CompareFacesResponse(
             similarity=_similarity(comparison.similarity),
-            first_face=self._face(comparison.first),
-            second_face=self._face(comparison.second),
+            first_face=_face(comparison.first),
+            second_face=_face(comparison.second),
             processing_info=_processing_info(comparison),
         )
 
@@ -149,27 +118,10 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         context: Context,
     ) -> AsyncIterator[photo_pb2.AnalyzePhotoStreamResponse]:
         """Many photos over one call, answered in order."""
-        # A full queue is the back-pressure: we stop reading, gRPC's flow control stops the caller.
-        answers: asyncio.Queue[asyncio.Task[photo_pb2.AnalyzePhotoStreamResponse] | None]
-        answers = asyncio.Queue(STREAM_AHEAD)
-        tasks: set[asyncio.Task[photo_pb2.AnalyzePhotoStreamResponse]] = set()
-
-        async def read() -> None:
-            async for request in request_iterator:
-                task = asyncio.ensure_future(self._analyze_one_of_stream(request))
-                tasks.add(task)
-                await answers.put(task)
-            await answers.put(None)
-
-        reader = asyncio.ensure_future(read())
-        try:
-            while task := await _next_answer(answers, reader):
-                yield await task
-                tasks.discard(task)
-        finally:
-            reader.cancel()
-            for task in tasks:
-                task.cancel()
+        answers = answer_in_order(request_iterator, self._analyze_one_of_stream, STREAM_AT_ONCE)
+        async with aclosing(answers) as responses:
+            async for response in responses:
+                yield response
 
     async def _analyze_one_of_stream(
         self, request: photo_pb2.AnalyzePhotoStreamRequest
@@ -192,81 +144,21 @@ class PhotoService(photo_pb2_grpc.PhotoServiceServicer):
         self, request: photo_pb2.AnalyzePhotoRequest
     ) -> photo_pb2.AnalyzePhotoResponse:
         options = _options(request.match_options)
-        analysis = await self._run(
+        analysis = await self._workers.analyze(
             lambda cancelled: self._analyzer.analyze(request.photo, options, cancelled)
         )
         return photo_pb2.AnalyzePhotoResponse(
             caption=_caption(analysis.caption),
-            faces=[self._face(face) for face in analysis.faces],
+            faces=[_face(face) for face in analysis.faces],
             image_size=photo_pb2.ImageSize(width=analysis.width, height=analysis.height),
             nsfw_score=_nsfw_score(analysis),
             processing_info=_processing_info(analysis),
         )
 
-    async def _run(self, work: Callable[[Callable[[], bool]], R]) -> R:
-        """Runs blocking work in the executor; gives it up when the call is cancelled.
-
-        Raises:
-            OverloadedError: Too much is waiting already.
-        """
-        with self._admission.admit() as slot:
-            cancelled = threading.Event()
-
-            def begin() -> R:
-                slot.begin()
-                return work(cancelled.is_set)
-
-            try:
-                loop = asyncio.get_running_loop()
-                result = await loop.run_in_executor(self._executor, begin)
-            except CancelledError as error:
-                raise asyncio.CancelledError from error
-            finally:
-                cancelled.set()
-        timings = {"queue": slot.waited_ms, **result.timings_ms}
-        self._metrics.observe_stages(timings)
-        return replace(result, timings_ms=timings)
-
-    def _face(self, face: FaceAnalysis) -> photo_pb2.Face:
-        return photo_pb2.Face(
-            box=_box(face.detection.box),
-            landmarks=[
-                photo_pb2.Point(x=float(x), y=float(y)) for x, y in face.detection.landmarks
-            ],
-            detection_score=face.detection.score,
-            quality=face.quality,
-            caption=_caption(face.caption),
-            attributes=[
-                photo_pb2.FaceAttribute(name=attribute.name, value=attribute.value)
-                for attribute in face.attributes
-            ],
-            matches=list(self._matches(face.matches)),
-            crop=face.crop,
-        )
-
-    def _matches(self, matches: Sequence[Match]) -> Iterator[photo_pb2.CelebrityMatch]:
-        for match in matches:
-            try:
-                celebrity = self._celebrities.get(match.celebrity_id)
-            except CelebrityNotFoundError:
-                continue  # deleted since the search
-            yield photo_pb2.CelebrityMatch(
-                celebrity=celebrity_to_proto(celebrity), similarity=_similarity(match.similarity)
-            )
-
-
-async def _next_answer(answers: asyncio.Queue[T], reader: asyncio.Task[None]) -> T:
-    """The next of the queue; raises what the reader failed with where nothing will come."""
-    answer = asyncio.ensure_future(answers.get())
-    await asyncio.wait({answer, reader}, return_when=asyncio.FIRST_COMPLETED)
-    if not answer.done() and (error := reader.exception()):
-        answer.cancel()
-        raise error
-    return await answer
-
 
 def _options(options: photo_pb2.MatchOptions) -> AnalyzeOptions:
     defaults = AnalyzeOptions()
+    check_required_tags(options.required_tags, "match_options.required_tags")
     return AnalyzeOptions(
         max_faces=_bounded("max_faces", options.max_faces, MAX_FACES) or defaults.max_faces,
         max_matches=_bounded("max_matches", options.max_matches, MAX_MATCHES)
@@ -283,6 +175,28 @@ def _bounded(name: str, value: int, most: int) -> int:
             metadata={"field": f"match_options.{name}"},
         )
     return value
+
+
+def _face(face: FaceAnalysis) -> photo_pb2.Face:
+    return photo_pb2.Face(
+        box=_box(face.detection.box),
+        landmarks=[photo_pb2.Point(x=float(x), y=float(y)) for x, y in face.detection.landmarks],
+        detection_score=face.detection.score,
+        quality=face.quality,
+        caption=_caption(face.caption),
+        attributes=[
+            photo_pb2.FaceAttribute(name=attribute.name, value=attribute.value)
+            for attribute in face.attributes
+        ],
+        matches=[_match(match) for match in face.matches],
+        crop=face.crop,
+    )
+
+
+def _match(match: Match) -> photo_pb2.CelebrityMatch:
+    return photo_pb2.CelebrityMatch(
+        celebrity=celebrity_to_proto(match.celebrity), similarity=_similarity(match.similarity)
+    )
 
 
 def _box(box: BoundingBox) -> photo_pb2.BoundingBox:

@@ -1,6 +1,7 @@
 """``make run``'s last step for real: server and page up, one Ctrl-C, everything gone."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,8 +26,9 @@ def refuses(port):
 class Supervised:
     """A supervisor process and what it printed so far."""
 
-    def __init__(self, folder, *arguments, port=None):
-        self.port, self.web_port = port or free_port(), free_port()
+    def __init__(self, folder, *arguments, port=None, web_port=None):
+        self.port = free_port() if port is None else port
+        self.web_port = free_port() if web_port is None else web_port
         environment = {
             name: value for name, value in os.environ.items() if not name.endswith("_TOKEN")
         }
@@ -106,3 +108,29 @@ def test_a_port_that_is_taken(supervised):
         one.read_until("the server ended with status 1")
         assert one.process.wait(60) == 1
     assert refuses(one.web_port)
+
+
+@pytest.mark.timeout(300)
+def test_somebody_elses_page_is_not_called_ours(supervised):
+    """Where the page's port is taken, no address is given out as the page's."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        one = supervised("--no-sample", web_port=taken.getsockname()[1])
+        one.read_until("Ctrl-C stops everything")
+        assert one.interrupt() == 0
+    text = "".join(one.lines)
+    assert "address already in use" in text
+    assert f"Is port {one.web_port} taken?" in text
+    assert "http://" not in text
+
+
+@pytest.mark.timeout(300)
+def test_a_page_on_a_free_port(supervised):
+    """With port 0 the address that is shown is the one that was taken."""
+    one = supervised("--no-sample", web_port=0)
+    one.read_until("Ctrl-C stops everything")
+    (page,) = re.findall(r"web page +(http://\S+)", "".join(one.lines))
+    with urllib.request.urlopen(f"{page}/healthz") as response:
+        assert response.status == 200
+    assert one.interrupt() == 0

@@ -17,6 +17,7 @@ from model_server.metrics import Metrics
 from model_server.server import LookalikeServer
 from model_server.services.photo import PhotoService
 from model_server.settings import ServerSettings
+from model_server.workers import Workers
 
 
 class ScriptedAnalyzer:
@@ -65,7 +66,7 @@ def settings():
 async def serving(settings, analyzer, threads=None):
     executor = ThreadPoolExecutor(threads or settings.max_in_flight)
     admission = Admission(settings.max_in_flight)
-    photo = PhotoService(analyzer, SimpleNamespace(), executor, admission, Metrics())
+    photo = PhotoService(analyzer, Workers(executor, admission, Metrics()))
     services = SimpleNamespace(photo=photo, celebrity=ScriptedCelebrities(), admission=admission)
     server = LookalikeServer(settings, services, Metrics())
     port = await server.start()

@@ -1,6 +1,10 @@
 """CelebrityService over a real channel, with a real gallery and a scripted enroller."""
 
+import asyncio
 import contextlib
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import grpc
@@ -18,13 +22,24 @@ from model_server.portraits.portrait import Portrait, PortraitSource
 from model_server.server import LookalikeServer
 from model_server.services.celebrity import CelebrityService
 from model_server.settings import ServerSettings
+from model_server.workers import Workers
 from tests.support.galleries import face_of, open_gallery, write_seed
 
 
 class Enroller:
-    """Photos say whom they show: "NAME NUMBER"; "crowd" shows several."""
+    """Photos say whom they show: "NAME NUMBER"; "crowd" shows several, "slow" waits."""
 
-    def enrol(self, data):
+    def __init__(self):
+        self.began = threading.Semaphore(0)
+        self.given_up = threading.Event()
+
+    def enrol(self, data, cancelled):
+        self.began.release()
+        while data == b"slow":
+            if cancelled():
+                self.given_up.set()
+                raise CancelledError
+            time.sleep(0.01)
         if data == b"crowd":
             raise SeveralFacesError("3 faces were found", metadata={"faces": "3"})
         name, number = data.decode().split()
@@ -44,22 +59,35 @@ class Portraits:
 
 
 @pytest.fixture
-async def stub(tmp_path):
+async def running(tmp_path):
     gallery = open_gallery(
         f"sqlite:///{tmp_path / 'g.sqlite3'}", write_seed(tmp_path / "seed"), follow=False
     )
+    admission, enroller = Admission(2), Enroller()
+    executor = ThreadPoolExecutor(2, thread_name_prefix="photo")
+    workers = Workers(executor, admission, Metrics())
     services = SimpleNamespace(
         photo=photo_pb2_grpc.PhotoServiceServicer(),
-        celebrity=CelebrityService(gallery, Enroller(), Portraits()),
-        admission=Admission(1),
+        celebrity=CelebrityService(gallery, enroller, Portraits(), workers),
+        admission=admission,
     )
     settings = ServerSettings(_env_file=None, port=0, drain_s=1.0)
     server = LookalikeServer(settings, services, Metrics())
     port = await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield celebrity_pb2_grpc.CelebrityServiceStub(channel)
+        yield SimpleNamespace(
+            stub=celebrity_pb2_grpc.CelebrityServiceStub(channel),
+            enroller=enroller,
+            admission=admission,
+        )
     await server.drain()
+    executor.shutdown()
     gallery.close()
+
+
+@pytest.fixture
+def stub(running):
+    return running.stub
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +164,22 @@ async def test_mistakes_are_told_apart(stub):
         await stub.ListCelebrities(celebrity_pb2.ListCelebritiesRequest(page_size=-1))
 
 
+@pytest.mark.parametrize("name", ["celebrities/", "celebrities/Ada", "celebrities/a\0", "ada"])
+async def test_a_name_that_nobody_can_have_is_a_mistake(stub, name):
+    """It is not looked for."""
+    async with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await stub.GetCelebrity(celebrity_pb2.GetCelebrityRequest(name=name))
+
+
+async def test_a_query_is_read_as_names_are(stub):
+    """Spaces around and between do not count; what no name can hold is a mistake."""
+    listed = await stub.ListCelebrities(celebrity_pb2.ListCelebritiesRequest(query=" seed\n one"))
+    assert [one.display_name for one in listed.celebrities] == ["Seed One"]
+    for wrong in ({"query": "x" * 60_000}, {"required_tags": ["a:b"] * 1000}):
+        async with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
+            await stub.ListCelebrities(celebrity_pb2.ListCelebritiesRequest(**wrong))
+
+
 async def test_photos_are_added_one_by_one(stub):
     """A further photo of the person counts; the same again or another person's does not."""
     await stub.CreateCelebrity(creation("Ada", photo(b"ada 0")))
@@ -151,6 +195,52 @@ async def test_photos_are_added_one_by_one(stub):
         await stub.AddCelebrityPhoto(adding(b"eve 1"))
     async with failing(grpc.StatusCode.NOT_FOUND, "CELEBRITY_NOT_FOUND"):
         await stub.AddCelebrityPhoto(adding(b"crowd", "celebrities/nobody"))
+
+
+async def test_enrolment_takes_a_place_like_any_photo(running):
+    """Beyond the limit it is refused with OVERLOADED; what needs no look at a photo goes on."""
+    calls = [running.stub.CreateCelebrity(creation("Eve", photo(b"slow"))) for _ in range(2)]
+    for _ in calls:
+        assert await asyncio.to_thread(running.enroller.began.acquire, timeout=5)
+    assert running.admission.in_flight == 2
+    async with failing(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"):
+        await running.stub.CreateCelebrity(creation("Ada", photo(b"ada 0")))
+    await running.stub.CreateCelebrity(creation("Ada"))
+    for call in calls:
+        call.cancel()
+
+
+async def test_an_enrolment_that_nobody_waits_for_is_given_up(running):
+    """Its place is free again, and the photos after it are not looked at."""
+    call = running.stub.CreateCelebrity(creation("Eve", photo(b"slow"), photo(b"eve 0")))
+    assert await asyncio.to_thread(running.enroller.began.acquire, timeout=5)
+    call.cancel()
+    assert await asyncio.to_thread(running.enroller.given_up.wait, 5)
+    added = await running.stub.CreateCelebrity(creation("Ada", photo(b"ada 0")))
+    assert added.celebrity.face_count == 1
+    assert running.admission.in_flight == 0
+
+
+async def test_enrolment_leaves_the_event_loop_alone(running, monkeypatch):
+    """Megabytes are digested where photos are looked at."""
+    threads = []
+
+    def digest(content):
+        threads.append(threading.current_thread().name)
+        return content.decode()
+
+    monkeypatch.setattr("model_server.services.celebrity.photo_digest", digest)
+    await running.stub.CreateCelebrity(creation("Ada", photo(b"ada 0")))
+    assert [name.partition("_")[0] for name in threads] == ["photo"]
+
+
+async def test_photos_of_a_new_celebrity_are_bounded(stub):
+    """Twenty come with the creation; more are refused before any of them is looked at."""
+    photos = [photo(f"ada {number}".encode()) for number in range(20)]
+    created = await stub.CreateCelebrity(creation("Ada", *photos))
+    assert created.celebrity.face_count == 20
+    async with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await stub.CreateCelebrity(creation("Eve", *[photo(b"crowd")] * 21))
 
 
 async def test_a_mask_names_what_changes(stub):

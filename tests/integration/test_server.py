@@ -97,7 +97,7 @@ async def test_health_tells_alive_from_ready(running):
     """Alive from the start; ready only once models are loaded."""
     assert await health_of(running, "") == SERVING
     assert await health_of(running, PHOTO_SERVICE) == NOT_SERVING
-    await running.server.set_ready(ready=True)
+    running.server.set_ready(ready=True)
     assert await health_of(running, PHOTO_SERVICE) == SERVING
     assert await health_of(running, CELEBRITY_SERVICE) == SERVING
 
@@ -107,11 +107,22 @@ async def test_health_watch_follows(running):
     stub = health_pb2_grpc.HealthStub(running.channel)
     watch = stub.Watch(health_pb2.HealthCheckRequest(service=PHOTO_SERVICE))
     assert (await watch.read()).status == NOT_SERVING
-    await running.server.set_ready(ready=True)
+    running.server.set_ready(ready=True)
     assert (await watch.read()).status == SERVING
     drain = asyncio.create_task(running.server.drain())
     assert (await watch.read()).status == NOT_SERVING
     await asyncio.wait_for(drain, 3)
+
+
+async def test_a_service_that_is_not_there(running):
+    """Asked about once it is not found; whoever watches is told so and let go by the drain."""
+    error = await failure(health_of(running, "lookalike.v1.Nobody"))
+    assert error.code() == grpc.StatusCode.NOT_FOUND
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service="lookalike.v1.Nobody"))
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    await asyncio.wait_for(running.server.drain(), 3)
+    assert await watch.read() == grpc.aio.EOF
 
 
 @pytest.mark.parametrize("package", ["grpc.reflection.v1", "grpc.reflection.v1alpha"])
@@ -223,6 +234,25 @@ async def test_stream_in_lockstep(running):
     assert await call.read() == grpc.aio.EOF
 
 
+async def test_a_stream_leaves_places_to_others(settings):
+    """However many photos a stream brings, four of them are worked on at a time."""
+    roomy = settings.model_copy(update={"max_in_flight": 16})
+    async with serving(roomy, ScriptedAnalyzer()) as running:
+        call = running.photo.AnalyzePhotoStream()
+        for number in range(12):
+            request = photo_pb2.AnalyzePhotoStreamRequest(sequence=number, request=analyze(b"slow"))
+            await call.write(request)
+        await call.done_writing()
+        for _ in range(4):
+            assert await asyncio.to_thread(running.analyzer.began.acquire, timeout=5)
+        await asyncio.sleep(0.1)
+        assert running.admission.in_flight == 4
+        running.analyzer.gate.set()
+        answers = [answer async for answer in call]
+        assert [answer.sequence for answer in answers] == list(range(12))
+        assert all(answer.response.caption.text for answer in answers)
+
+
 async def test_drain_finishes_running_calls_and_refuses_new_ones(running):
     """On the way down no running call is lost."""
     running_call = asyncio.ensure_future(running.photo.AnalyzePhoto(analyze(b"slow")))
@@ -233,6 +263,50 @@ async def test_drain_finishes_running_calls_and_refuses_new_ones(running):
     assert error.code() == grpc.StatusCode.UNAVAILABLE
     running.analyzer.gate.set()
     assert (await running_call).caption.text == "caption of slow"
+    await asyncio.wait_for(drain, 3)
+
+
+async def test_drain_waits_for_a_photo_that_is_still_on_its_way(running):
+    """A call whose photo is being sent when the drain begins is answered like any other."""
+    watch = health_pb2_grpc.HealthStub(running.channel).Watch(
+        health_pb2.HealthCheckRequest(service=PHOTO_SERVICE)
+    )
+    running.server.set_ready(ready=True)
+    assert (await watch.read()).status == SERVING
+    arrives = asyncio.Event()
+
+    async def photo():
+        await arrives.wait()
+        yield analyze(b"late")
+
+    analyze_photo = running.channel.stream_unary(
+        f"/{PHOTO_SERVICE}/AnalyzePhoto",
+        request_serializer=photo_pb2.AnalyzePhotoRequest.SerializeToString,
+        response_deserializer=photo_pb2.AnalyzePhotoResponse.FromString,
+    )
+    upload = analyze_photo(photo())
+    # An answer on the same connection: the headers of the upload came before it.
+    await health_of(running, "")
+    drain = asyncio.create_task(running.server.drain())
+    assert (await watch.read()).status == NOT_SERVING
+    arrives.set()
+    assert (await upload).caption.text == "caption of late"
+    await asyncio.wait_for(drain, 3)
+
+
+async def test_a_stream_under_way_outlives_the_beginning_of_the_drain(running):
+    """Photos that a stream sends while the server drains are answered; its end ends the drain."""
+    call = running.photo.AnalyzePhotoStream()
+    request = photo_pb2.AnalyzePhotoStreamRequest(request=analyze(b"a"))
+    await call.write(request)
+    await call.read()
+    drain = asyncio.create_task(running.server.drain())
+    await asyncio.sleep(0.1)
+    await call.write(request)
+    assert (await call.read()).response.caption.text == "caption of a"
+    assert not drain.done()
+    await call.done_writing()
+    assert await call.read() == grpc.aio.EOF
     await asyncio.wait_for(drain, 3)
 
 

@@ -153,6 +153,7 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
         calls: Name of each call with its request, in the order of their arrival.
         gallery: The celebrities there are.
         portrait: Bytes of everybody's portrait.
+        portrait_source: Where it is from.
         same_person_probability: Of every comparison; None: as goes with the likeness.
     """
 
@@ -164,6 +165,7 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
         self.metadata: list[dict[str, Any]] = []
         self.gallery = {c.name: c for c in (celebrity(n) for n in range(1, 31))}
         self.portrait = picture("gold", (80, 100))
+        self.portrait_source = celebrity_pb2.PORTRAIT_SOURCE_WIKIMEDIA
         self.same_person_probability: float | None = None
         self.address = ""
         self.in_flight = 0
@@ -301,7 +303,7 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
             return celebrity_pb2.GetCelebrityPortraitResponse(
                 image=self.portrait,
                 mime_type="image/jpeg",
-                source=celebrity_pb2.PORTRAIT_SOURCE_WIKIMEDIA,
+                source=self.portrait_source,
                 attribution=celebrity_pb2.PortraitAttribution(
                     artist="A. Painter", license="CC BY-SA 4.0"
                 ),

@@ -37,7 +37,12 @@ class Sent:
 
 
 class TelegramWorld(LoBotApiEmulator):
-    """The emulator, remembering what was sent; knows editMessageMedia where asked to."""
+    """The emulator, remembering what was sent; knows editMessageMedia where asked to.
+
+    Attributes:
+        admins: Of all groups.
+        reads_all: Whether the bot's privacy mode is off.
+    """
 
     def __init__(self, *, edits_media: bool = True, **kwargs: Any) -> None:
         super().__init__(max_assets=20_000, max_updates=20_000, **kwargs)
@@ -47,6 +52,8 @@ class TelegramWorld(LoBotApiEmulator):
         self.actions: list[int] = []
         self.refuse: Callable[[str, dict[str, Any]], None] = lambda _method, _fields: None
         self.base_url = ""
+        self.admins: set[int] = set()
+        self.reads_all = False
         self._message_id = 1000
         self._changed = asyncio.Event()
 
@@ -66,8 +73,12 @@ class TelegramWorld(LoBotApiEmulator):
             self.refuse(method, fields)
             if method == "editMessageMedia" and self.edits_media:
                 result = self._edit_media(fields, uploads)
+            elif method == "getChatMember":
+                result = self._member(int(fields["user_id"]))
             else:
                 result = super().validate(method, fields, uploads)
+            if method == "getMe":
+                result["can_read_all_group_messages"] = self.reads_all
         except ApiRefusal as refusal:
             self.refusals.append(f"{method}: {refusal.description}")
             raise
@@ -76,6 +87,11 @@ class TelegramWorld(LoBotApiEmulator):
         elif method.startswith(("send", "edit", "deleteMessage", "answer")):
             self._remember(method, fields, uploads, result)
         return result
+
+    def _member(self, user: int) -> dict[str, Any]:
+        status = "creator" if user in self.admins else "member"
+        who = {"id": user, "is_bot": user == 7, "first_name": "P"}
+        return {"status": status, "user": who, "is_anonymous": False}
 
     def _edit_media(self, fields: dict[str, Any], uploads: dict[str, Any]) -> Any:
         media = self.decoded(fields["media"])

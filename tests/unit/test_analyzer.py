@@ -11,6 +11,7 @@ from PIL import Image
 from model_server.analysis import BoundingBox, Caption, Detection, Match, Similarity
 from model_server.analyzer import AnalyzeOptions, Analyzer
 from model_server.errors import NoFaceError, PoorFaceError, SeveralFacesError, WrongPersonError
+from model_server.gallery.celebrity import Celebrity
 from model_server.protocols import Models
 
 STAGES = {"decode", "caption", "detect", "embed", "search", "describe", "total"}
@@ -54,10 +55,12 @@ class FakeCaptioner:
         self.text = text
         self.sizes = []
         self.error = None
+        self.cancelled = None
 
-    def caption(self, images):
+    def caption(self, images, cancelled):
         if self.error:
             raise self.error
+        self.cancelled = cancelled
         self.sizes.append([image.shape for image in images])
         return [Caption(f"{self.text}", -0.5, 0.1) for _ in images]
 
@@ -70,7 +73,7 @@ class FakeGallery:
     def match(self, embeddings, *, max_matches, required_tags=()):
         self.embeddings = embeddings
         self.asked.append((len(embeddings), max_matches, tuple(required_tags)))
-        match = Match("someone", Similarity(0.5, 60.0, 0.1))
+        match = Match(Celebrity("someone", "Someone"), Similarity(0.5, 60.0, 0.1))
         return [(match,) * max_matches for _ in embeddings]
 
     def compare(self, first, second):
@@ -161,6 +164,16 @@ def test_describe_and_match_do_only_their_part(analyzer, models, gallery):
     assert models.faces.sizes == []
 
 
+def test_only_the_models_that_were_used_are_named(analyzer):
+    """A caption needs no detector, a match needs no captioner."""
+    faces_only = {"detector": "detector-fake", "embedder": "embedder-fake"}
+    assert analyzer.describe(photo()).model_versions == {"photos": "a dog runs-fake"}
+    assert analyzer.match(photo(), AnalyzeOptions()).model_versions == faces_only
+    together = analyzer.match_together([photo()], AnalyzeOptions())
+    assert together.model_versions == faces_only
+    assert analyzer.compare(photo(), photo(seed=1)).model_versions == faces_only
+
+
 def test_an_error_in_the_caption_is_not_lost(analyzer, models):
     """What fails beside the main thread fails the call."""
     models.photos.error = ZeroDivisionError("caption")
@@ -181,6 +194,15 @@ def test_a_caller_who_left_stops_the_work(analyzer, gallery):
     with pytest.raises(CancelledError):
         analyzer.analyze(photo(), AnalyzeOptions(), left.is_set)
     assert gallery.asked == []
+
+
+def test_captions_learn_that_the_caller_left(analyzer, models):
+    """What is being written is given up like any other stage."""
+    left = threading.Event()
+    analyzer.analyze(photo(), AnalyzeOptions(), left.is_set)
+    left.set()
+    assert models.photos.cancelled()
+    assert models.faces.cancelled()
 
 
 def test_compare(analyzer):
@@ -254,3 +276,17 @@ def test_enrolment_takes_exactly_one_good_face(analyzer, models):
     assert enrolment.embedding.shape == (4,)
     assert enrolment.quality >= 0.2
     assert Image.open(io.BytesIO(enrolment.picture)).format == "JPEG"
+
+
+def test_an_enrolment_that_nobody_waits_for_is_given_up(analyzer, models):
+    """The face is not embedded any more."""
+    left = threading.Event()
+
+    def detect(image, reduced):
+        left.set()
+        return [face_at(60, 20, 180)]
+
+    models.detector.detect = detect
+    models.embedder.embed = None
+    with pytest.raises(CancelledError):
+        analyzer.enrol(photo(), left.is_set)

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -20,7 +22,6 @@ from model_server.errors import (
     UnsupportedFormatError,
 )
 from model_server.imaging import (
-    ImageLimits,
     Preprocessing,
     adapt_tone,
     decode,
@@ -28,6 +29,7 @@ from model_server.imaging import (
     smooth_colours,
     sniff,
 )
+from model_server.limits import MOST_PIXELS, ImageLimits
 
 ORIENTATION = 0x0112
 
@@ -163,6 +165,55 @@ def test_large_photos_turned_by_exif():
     photo = decode(encoded(gradient(4000, 3000), "JPEG", exif=exif))
     assert (photo.width, photo.height) == (3000, 4000)
     assert photo.pixels.shape == (1600, 1200, 3)
+
+
+def test_a_large_photo_with_transparency_is_reduced():
+    """Colours, white below and full size are those of the whole photo, whatever its mode."""
+    layer = gradient(3999, 2003).convert("RGBA")
+    layer.paste((255, 0, 0, 0), (0, 1500, 3999, 2003))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    data = encoded(layer, "PNG", exif=exif, compress_level=1)
+    photo = decode(data, ImageLimits(working_side=400))
+    assert (photo.width, photo.height) == (3999, 2003)
+    upright = Image.new("RGB", layer.size, "white")
+    upright.paste(layer, mask=layer)
+    expected = np.asarray(upright.resize((400, 200)).transpose(Image.Transpose.ROTATE_180))
+    np.testing.assert_allclose(photo.pixels[60:], expected[60:], atol=3)
+    np.testing.assert_array_equal(photo.pixels[:48], 255)
+
+
+MEMORY = """
+import io, resource
+from PIL import Image
+from model_server.imaging import decode
+from model_server.limits import ImageLimits
+
+buffer = io.BytesIO()
+Image.new("RGBA", (100, 100)).save(buffer, "PNG")
+decode(buffer.getvalue())
+buffer = io.BytesIO()
+Image.new({mode!r}, (4000, 4000)).save(buffer, "PNG", compress_level=1, **{options!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(buffer.getvalue(), ImageLimits(working_side=400))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in KiB, as Linux does")
+@pytest.mark.parametrize(
+    ("mode", "options"), [("RGBA", {}), ("P", {"transparency": 0}), ("I;16", {})]
+)
+def test_a_small_file_does_not_take_all_the_memory(mode, options):
+    """A picture of one colour takes little more than its pixels, 64 MB in RGBA."""
+    code = MEMORY.format(mode=mode, options=options)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert float(result.stdout) < 100
+
+
+def test_pillow_opens_what_the_limits_can_allow():
+    """A limit that Pillow has for itself would be refused in its own words."""
+    assert MOST_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.parametrize(

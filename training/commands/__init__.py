@@ -31,8 +31,6 @@ def _start() -> None:
 
 for _command in (
     data.prepare,
-    data.vocabulary,
-    data.features,
     learning.train,
     learning.distil,
     bundles.evaluate,

@@ -1,4 +1,4 @@
-"""Commands about what was trained: evaluate, export."""
+"""Commands about what was trained: evaluate, export, lighten."""
 
 from __future__ import annotations
 
@@ -133,10 +133,17 @@ def lighten(
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     version: Annotated[str, typer.Option(help="The new one.")],
 ) -> None:
-    """Gives the decoder of a bundle int8 weights, as the export does today."""
+    """Gives the decoder of a bundle int8 weights, as the export does today.
+
+    Scores and model card stay those of the decoder before.
+    """
     from training.lighten import lighten_bundle
 
     try:
         lighten_bundle(bundle, version)
     except (OSError, KeyError, ValueError) as error:
         raise failed(error) from error
+    console.print(
+        f"{bundle}, version {version}, decoder in int8; its scores and MODEL_CARD.md are still "
+        "those of the decoder before: lookalike-train evaluate tells what it costs"
+    )

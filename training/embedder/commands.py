@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 import typer
 
 from model_server.analysis import FloatArray, Image
+from model_server.bundle import MANIFEST
 from model_server.faces.embedder import FaceEmbedder
 from training.embedder.augment import blends, centre
 from training.embedder.convert_dlib import dlib_file
@@ -21,10 +23,7 @@ from training.embedder.distil import (
     BLEND,
     DistilOptions,
     distil,
-    principal_axes,
-    rotation,
     training_rows,
-    turned,
 )
 from training.embedder.dlib_network import load_dlib_network
 from training.embedder.export import export_embedder
@@ -42,6 +41,7 @@ from training.embedder.inputs import (
 from training.embedder.measuring import app as measuring
 from training.embedder.mixtures import load_mixtures, write_mixtures
 from training.embedder.network import FaceNetwork
+from training.embedder.spaces import principal_axes, rotation, turned
 from training.embedder.teacher import Reference, write_targets
 from training.embedder.trained import mixed, read_shipped, read_student
 
@@ -128,7 +128,7 @@ def steady(
     rows = training_rows(faces)
     crops = np.asarray(faces.crops[rows])
     crops = np.concatenate([crops, blends(crops, np.random.default_rng(0))])
-    wanted = _kept(run / "targets.npy", lambda: _embed(read_embedder(bundle), crops))
+    wanted = _kept(run, folder, bundle, lambda: _embed(read_embedder(bundle), crops))
     wanted[: len(rows)] += turned(read_targets(folder)[rows], wanted[: len(rows)])
     people = [*np.array(faces.people)[rows].tolist(), *[BLEND] * len(rows)]
     distil(
@@ -169,7 +169,7 @@ def further(
     said = read_targets(folder)[rows]
     asked = slice(None, None, _EVERY)
     embedder = read_embedder(bundle)
-    towards = _kept(run / "towards.npy", lambda: _embed(embedder, faces.crops[rows[asked]]))
+    towards = _kept(run, folder, bundle, lambda: _embed(embedder, faces.crops[rows[asked]]))
     turn = rotation(said[asked], towards)
     distil(
         read_shipped(bundle / "network.xml"),
@@ -181,10 +181,17 @@ def further(
     )
 
 
-def _kept(file: Path, make: Callable[[], FloatArray]) -> FloatArray:
-    """What the file holds, made first where there is none."""
+def _kept(run: Path, folder: Path, bundle: Path, make: Callable[[], FloatArray]) -> FloatArray:
+    """What a run's folder holds of what this bundle says of these faces, made first if it must.
+
+    Of another bundle or other faces it holds a file of its own.
+    """
+    digest = hashlib.sha256()
+    for file in (bundle / MANIFEST, folder / "faces.npz"):
+        digest.update(file.read_bytes())
+    file = run / f"said-{digest.hexdigest()[:12]}.npy"
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        run.mkdir(parents=True, exist_ok=True)
         np.save(file, make())
     return np.asarray(np.load(file), np.float32)
 

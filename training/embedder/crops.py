@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import logging
 import tarfile
 from collections.abc import Iterator
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PillowImage
 
 from model_server.analysis import Detection, FloatArray, Image
 from model_server.faces.alignment import align_face
 from model_server.faces.detector import FaceDetector
+from model_server.imaging import decode
 
 __all__ = [
     "LANDMARKS",
@@ -111,7 +110,7 @@ class FaceSet:
 
 
 def read_people(data: Path, name: str) -> Iterator[Face]:
-    """Photos of "lfw" or "celebrities", in the order of their tar."""
+    """Photos of "lfw" or "celebrities", decoded as served, in the order of their tar."""
     with (data / name / "images.csv").open(encoding="utf-8", newline="") as table:
         rows = {row["path_in_tar"]: row for row in csv.DictReader(table)}
     with tarfile.open(data / name / "images.tar") as archive:
@@ -119,8 +118,7 @@ def read_people(data: Path, name: str) -> Iterator[Face]:
             stream = archive.extractfile(member) if member.isfile() else None
             if stream is not None and member.name in rows:
                 row = rows[member.name]
-                with PillowImage.open(io.BytesIO(stream.read())) as picture:
-                    photo = np.asarray(picture.convert("RGB"))
+                photo = decode(stream.read()).pixels
                 yield Face(f"{name}/{member.name}", row["person"], row["split"], photo)
 
 

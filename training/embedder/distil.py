@@ -16,11 +16,13 @@ The loss has three parts, none of which needs a label:
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +32,11 @@ from torch.nn import functional
 
 from model_server.analysis import FloatArray, Image
 from training.batches import ahead
-from training.checkpoint import MovingAverage, save_checkpoint
+from training.checkpoint import MovingAverage, check_same_run, save_checkpoint
 from training.embedder.augment import augment, centre
 from training.embedder.crops import FaceSet
 from training.embedder.network import FaceNetwork, to_tensor
+from training.optimization import cosine, finite_loss
 from training.runtime import cpu_autocast, to_channels_last
 
 __all__ = [
@@ -41,17 +44,16 @@ __all__ = [
     "DistilOptions",
     "distil",
     "losses",
-    "principal_axes",
-    "rotation",
     "solve_head",
     "training_rows",
-    "turned",
 ]
 
 log = logging.getLogger(__name__)
 
 BLEND = ""
 """Stands for the person of a face that is nobody's; hesitation is between people."""
+
+_WARMUP_STEPS = 60
 
 _SHARPNESS = 16.0
 """Of the softmax over people; cosines between strangers spread by about 0.1."""
@@ -96,43 +98,6 @@ def training_rows(faces: FaceSet) -> npt.NDArray[np.int64]:
         for person, split in zip(faces.people, faces.splits, strict=True)
     ]
     return np.flatnonzero(faces.found & np.array(wanted))
-
-
-def principal_axes(targets: FloatArray, dimension: int) -> FloatArray:
-    """The directions in which the teacher's vectors differ most, shape (D, dimension).
-
-    Half as many numbers as the teacher gives hold nearly all that it says.
-    """
-    _, _, axes = np.linalg.svd(targets, full_matrices=False)
-    return np.ascontiguousarray(axes[:dimension].T, np.float32)
-
-
-def rotation(vectors: FloatArray, towards: FloatArray) -> FloatArray:
-    """Takes vectors to the space of others: orthogonal Procrustes problem (Schönemann, 1966).
-
-    Args:
-        vectors: Unit rows, shape (N, D).
-        towards: What is said of the same faces in the other space, shape (N, d), d <= D.
-
-    Returns:
-        Shape (D, d): ``vectors @ rotation`` lies as near to ``towards`` as a rotation can take it.
-    """
-    left, _, right = np.linalg.svd(vectors.T @ towards, full_matrices=False)
-    return np.asarray(left @ right, np.float32)
-
-
-def turned(vectors: FloatArray, towards: FloatArray) -> FloatArray:
-    """Vectors in the space of others: cosines stay, as far as fewer numbers can hold them.
-
-    Args:
-        vectors: As :func:`rotation` takes them.
-        towards: Likewise.
-
-    Returns:
-        Unit rows, shape (N, d).
-    """
-    rows = vectors @ rotation(vectors, towards)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 @torch.inference_mode()
@@ -193,7 +158,7 @@ def distil(
     run: Path,
     options: DistilOptions,
 ) -> None:
-    """Trains the network; writes last.pt every few minutes and at the end, resumes from it.
+    """Trains the network; writes last.pt every few minutes and at the end, goes on from it.
 
     Args:
         network: As dlib made it.
@@ -202,6 +167,10 @@ def distil(
         targets: What the teacher says of the faces as they are, unit rows, shape (N, D).
         run: Folder of the run.
         options: Of the run.
+
+    Raises:
+        ValueError: The folder holds a run with other options or targets.
+        NonFiniteLossError: Training broke down.
     """
     torch.manual_seed(0)
     run.mkdir(parents=True, exist_ok=True)
@@ -209,7 +178,8 @@ def distil(
     _freeze(network, options.frozen_blocks)
     optimizer = _optimizer(network, options)
     checkpoint = run / "last.pt"
-    content = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
+    made_of = {**asdict(options), "targets": hashlib.sha256(targets.tobytes()).hexdigest()}
+    content = _interrupted(checkpoint, made_of)
     if content is None and options.solve_head:
         solve_head(network, crops, targets)
     if content is not None:
@@ -230,6 +200,7 @@ def distil(
                 "average": average.values,
                 "updates": average.updates,
                 "step": step,
+                "made_of": made_of,
             },
         )
 
@@ -239,13 +210,15 @@ def distil(
     saved = time.monotonic()
     batches = ahead(lambda: _batches(crops, options, first))
     for step, (images, index) in enumerate(batches, first + 1):
-        rate = options.learning_rate * _share(step, options.steps)
+        share = cosine(step - 1, options.steps, _WARMUP_STEPS / options.steps, floor=0.0)
+        rate = options.learning_rate * share
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
         with cpu_autocast():
             student = network(to_tensor(images))
         parts = losses(student, torch.from_numpy(targets[index]), anchors)
         loss: torch.Tensor = parts[0] + 4.0 * parts[1] + 0.5 * parts[2]
+        finite_loss(loss, step, checkpoint)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -265,6 +238,21 @@ def distil(
         save(options.steps)
 
 
+def _interrupted(checkpoint: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not checkpoint.exists():
+        return None
+    content: dict[str, Any] = torch.load(checkpoint, weights_only=False)
+    began = content.get("made_of", {})
+    # A run may be made longer.
+    check_same_run(checkpoint.parent, began, {**made_of, "steps": began.get("steps")})
+    if began["steps"] != made_of["steps"]:
+        log.warning(
+            "%s was begun for %d steps: the learning rate goes on as in a run of %d",
+            *(checkpoint.parent, began["steps"], made_of["steps"]),
+        )
+    return content
+
+
 def _freeze(network: FaceNetwork, blocks: int) -> None:
     if blocks:
         network.stem.requires_grad_(requires_grad=False)
@@ -281,11 +269,6 @@ def _optimizer(network: FaceNetwork, options: DistilOptions) -> torch.optim.Opti
         ],
         weight_decay=options.weight_decay,
     )
-
-
-def _share(step: int, steps: int) -> float:
-    """Of the peak learning rate: up in a line, down along a cosine."""
-    return float(min(step / 60, (1 + np.cos(np.pi * step / steps)) / 2))
 
 
 def _batches(crops: Image, options: DistilOptions, first: int) -> Iterator[tuple[Image, list[int]]]:

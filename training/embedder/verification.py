@@ -12,13 +12,17 @@ from rich.table import Table
 from model_server.analysis import FloatArray
 from training.embedder.crops import FaceSet
 from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
+from training.few import MAX_PHOTOS, few_of_each
 
 __all__ = ["PairTests"]
 
 
 @dataclass(frozen=True, slots=True)
 class PairTests:
-    """Pairs to verify: LFW's list, those of it whose people no training saw, all of val people."""
+    """Pairs to verify: LFW's list, those of it whose people no training saw, and val people's.
+
+    The last are all pairs of a few photos of each of them.
+    """
 
     listed: Pairs
     unseen: Pairs
@@ -35,7 +39,9 @@ class PairTests:
         listed = read_pairs(data / "lfw" / "pairs.csv", _index(faces))
         val = np.array([split == "val" for split in faces.splits]) & faces.found
         unseen = listed.where(val[listed.first] & val[listed.second])
-        return cls(listed, unseen, all_pairs(faces.people, np.flatnonzero(val)))
+        rows = np.flatnonzero(val)
+        few = few_of_each(np.array(faces.people)[rows])
+        return cls(listed, unseen, all_pairs(faces.people, rows[few]))
 
     @property
     def used(self) -> npt.NDArray[np.int64]:
@@ -50,7 +56,8 @@ class PairTests:
         """Empty, with its columns."""
         table = Table(
             title=f"LFW: {len(self.listed.same)} pairs; {len(self.unseen.same)} of val people; all "
-            f"{len(self.every.same)} pairs of val people's photos"
+            f"{len(self.every.same)} pairs of at most {MAX_PHOTOS} photos of each of them, "
+            f"{int(self.every.same.sum())} of one person"
         )
         for column in ("embedder", "accuracy %", "TAR@1%", "TAR@0.1%", "val accuracy %"):
             table.add_column(column)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from model_server.bundle import BUNDLES
 from model_server.errors import LookalikeError
 
 __all__ = ["app"]
@@ -132,12 +133,13 @@ def _show(result: dict[str, Any]) -> None:
 @app.command()
 def recipe(
     *,
+    version: Annotated[str, typer.Option(help="Of the bundle; none that is in use.")],
     data: Data,
     work: Work = Path("runs/faces"),
-    out: Annotated[Path | None, typer.Option(help="The bundle.")] = None,
+    out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "faces",
 ) -> None:
     """Everything from raw data to the bundle; goes on where it was stopped."""
     from training.recipes.faces import main
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
-    main(data, work, *([out] if out else []))
+    main(version=version, data=data, work=work, out=out)

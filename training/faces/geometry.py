@@ -51,7 +51,7 @@ class Frontal:
     Attributes:
         points: Shape (N, 468, 3), unit root-mean-square size.
         yaw: Shape (N,), degrees, positive where the face looks to one fixed side.
-        pitch: Shape (N,), degrees, 0 for the mean face.
+        pitch: Shape (N,), degrees, 0 in the middle of the faces that were fitted on.
     """
 
     points: Floats
@@ -59,20 +59,23 @@ class Frontal:
     pitch: Floats
 
 
-def frontalise(points: npt.NDArray[np.floating], rounds: int = 5) -> Frontal:
-    """Turns meshes onto their common mean, and that to the front.
+def frontalise(
+    points: npt.NDArray[np.floating], fit_on: npt.NDArray[np.bool_], rounds: int = 5
+) -> Frontal:
+    """Turns meshes onto a mean, and that to the front.
 
     Args:
         points: Shape (N, 468, 3).
+        fit_on: Shape (N,): the faces whose mean, and whose middle pitch, it is.
         rounds: How often mean and rotations are found anew.
     """
     shapes = np.asarray(points, np.float64)
     shapes = shapes - shapes.mean(1, keepdims=True)
     shapes /= np.sqrt((shapes**2).sum((1, 2), keepdims=True) / shapes.shape[1])
-    mean = shapes[0]
+    mean = shapes[fit_on][0]
     for _ in range(rounds):
         turns = _rotations(shapes, mean)
-        mean = (shapes @ turns).mean(0)
+        mean = (shapes[fit_on] @ turns[fit_on]).mean(0)
     # Axes of the mean face: along the eyes, down to the chin, and away from the camera.
     right = mean[EYE_CORNERS[1][0]] - mean[EYE_CORNERS[0][0]]
     right /= np.linalg.norm(right)
@@ -81,7 +84,7 @@ def frontalise(points: npt.NDArray[np.floating], rounds: int = 5) -> Frontal:
     down /= np.linalg.norm(down)
     turns = turns @ np.stack([right, down, np.cross(right, down)], axis=1)
     yaw, pitch = (np.degrees(np.arcsin(turns[:, 2, axis].clip(-1, 1))) for axis in (0, 1))
-    return Frontal(shapes @ turns, yaw, pitch - np.median(pitch))
+    return Frontal(shapes @ turns, yaw, pitch - np.median(pitch[fit_on]))
 
 
 def _rotations(shapes: Floats, mean: Floats) -> Floats:

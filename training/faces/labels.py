@@ -169,17 +169,18 @@ def exclusive_columns() -> tuple[tuple[int, int], ...]:
 
 
 def combine_scores(
-    farl: Mapping[str, Floats], geometry: Mapping[str, Floats]
+    farl: Mapping[str, Floats], geometry: Mapping[str, Floats], fit_on: npt.NDArray[np.bool_]
 ) -> dict[Attribute, Floats]:
     """A score for each of :data:`VALUES`: the higher, the surer that a face shows it.
 
     Args:
         farl: CelebA's attributes, 0..1, and "age_estimate", years; shape (N,) each.
         geometry: Measures in standard deviations, see :mod:`training.faces.geometry`.
+        fit_on: Shape (N,): the faces whose means, deviations and percentiles are meant.
     """
     g = geometry
     logit = {name: _logit(farl[name]) for name in farl if name != "age_estimate"}
-    z = {name: _standardise(values) for name, values in logit.items()}
+    z = {name: _standardise(values, fit_on) for name, values in logit.items()}
 
     def chance(name: str, even: float) -> Floats:
         """Probability, if ``even`` is the score at which both are as likely."""
@@ -190,7 +191,7 @@ def combine_scores(
     beard = 1 - farl["No_Beard"]
     moustache = chance("Mustache", 0.10)
     goatee, sideburns = chance("Goatee", 0.06), chance("Sideburns", 0.06)
-    youth = z["Young"] - _standardise(farl["age_estimate"])
+    youth = z["Young"] - _standardise(farl["age_estimate"], fit_on)
     return {
         Attribute(*key.split(".")): score
         for key, score in {
@@ -235,7 +236,7 @@ def combine_scores(
             "expression.slight_smile": smiling * (1 - open_mouth),
             "expression.calm": (1 - smiling) * (1 - open_mouth),
             "age_group.young": youth,
-            "age_group.middle_aged": -np.abs(_percentile(youth) - 0.32),
+            "age_group.middle_aged": -np.abs(_percentile(youth, fit_on) - 0.32),
             "age_group.senior": -youth,
         }.items()
     }
@@ -248,14 +249,15 @@ def _logit(probability: Floats) -> Floats:
     return logits
 
 
-def _standardise(values: Floats) -> Floats:
-    standardised: Floats = (values - np.nanmean(values)) / np.nanstd(values)
+def _standardise(values: Floats, fit_on: npt.NDArray[np.bool_]) -> Floats:
+    fitted = values[fit_on]
+    standardised: Floats = (values - np.nanmean(fitted)) / np.nanstd(fitted)
     return standardised
 
 
-def _percentile(values: Floats) -> Floats:
-    """Share of the known values below each, 0..1; NaN stays."""
-    known = np.sort(values[np.isfinite(values)])
+def _percentile(values: Floats, fit_on: npt.NDArray[np.bool_]) -> Floats:
+    """Share of the known values of those fitted on that are below each, 0..1; NaN stays."""
+    known = np.sort(values[fit_on & np.isfinite(values)])
     shares: Floats = np.searchsorted(known, values) / max(len(known), 1)
     shares[~np.isfinite(values)] = np.nan
     return shares

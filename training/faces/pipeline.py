@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -18,6 +17,7 @@ import torch
 from model_server.captioning.networks import CNNEncoder, ResNet
 from model_server.faces.alignment import PORTRAIT_SIDE
 from model_server.imaging import Preprocessing
+from training.checkpoint import check_same_run, save_checkpoint
 from training.config import TrainConfig
 from training.encoders import build_encoder
 from training.evaluate import Candidate
@@ -32,7 +32,8 @@ from training.faces.scoring import (
 )
 from training.faces.study import Study
 from training.faces.trunk import Trunk, cache_trunk
-from training.faces.tuning import TuneOptions, tune_encoder
+from training.faces.tuning import TuneOptions, label_digest, tune_encoder
+from training.features import network_digest, weights_digest
 from training.runtime import start_runtime
 
 __all__ = ["Tuned", "evaluate_faces", "load_tuned", "teach", "tune", "yardstick"]
@@ -60,9 +61,20 @@ class Tuned:
 
 
 def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
-    """Runs the phases one after the other, each from the weights of the one before."""
+    """Runs the phases one after the other, each from the weights of the one before.
+
+    Raises:
+        ValueError: ``work`` holds an encoder that was tuned with other options or on other faces.
+    """
     file = work / f"{'-'.join(phases)}.pt"
-    if not file.exists():
+    made_of = {
+        **{name: options.of_weights() for name, options in phases.items()},
+        "portraits": study.portraits.digest([*study.learn, *study.tune]),
+        "labels": label_digest(study.rows(study.learn), study.rows(study.tune)),
+    }
+    if file.exists():
+        check_same_run(work, torch.load(file, weights_only=True).get("made_of", {}), made_of)
+    else:
         encoder, preprocessing = _build_encoder("package")
         head = AttributeHead(encoder.channels)
         for name, options in phases.items():
@@ -88,8 +100,9 @@ def tune(study: Study, work: Path, phases: Mapping[str, TuneOptions]) -> Tuned:
             "backbone": backbone,
             "head": head.state_dict(),
             "thresholds": thresholds.tolist(),
+            "made_of": made_of,
         }
-        torch.save(content, file)
+        save_checkpoint(file, content)
     return load_tuned(file)
 
 
@@ -136,9 +149,10 @@ def teach(
     study: Study, tuned: Tuned, work: Path, options: TuneOptions, config: TrainConfig
 ) -> Path:
     """Trains the decoder on the encoder's features; returns the best checkpoint."""
-    weights = work / f"{tuned.file.stem}-backbone.pt"
+    # The name is part of the run's configuration: no run of another encoder goes on with this one.
+    weights = work / f"{tuned.file.stem}-{weights_digest(tuned.encoder)}-backbone.pt"
     torch.save(tuned.encoder.backbone.state_dict(), weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    digest = network_digest(tuned.encoder, tuned.preprocessing)
     torch.set_num_threads(max(options.threads, 1))
     trunk = _trunk(tuned.encoder, options)
 
@@ -147,7 +161,7 @@ def teach(
         cached = cache_trunk(
             trunk, tuned.preprocessing, study.portraits, listed, work / "trunk", view=view
         )
-        file = work / "features" / f"{digest}-{len(listed)}-{view}-pooled.npy"
+        file = work / "features" / f"{digest}-{study.portraits.digest(listed)}-{view}-pooled.npy"
         return stage_features(trunk.tail, cached, file)
 
     learn = FeatureViews(

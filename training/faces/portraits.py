@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from model_server.analysis import BoundingBox, Detection, FloatArray, Image
 from model_server.faces.alignment import PORTRAIT_SIDE, align_portrait
 from training.faces.lfw import EYES
-from training.photos import Photos
+from training.photos import Photos, decode_photo, picture_digest
 
 __all__ = ["FoundFaces", "Portraits", "find_faces", "jitter"]
 
@@ -20,8 +21,8 @@ __all__ = ["FoundFaces", "Portraits", "find_faces", "jitter"]
 class Detector(Protocol):
     """What is needed of model_server.faces.detector.FaceDetector."""
 
-    def detect(self, image: Image) -> list[Detection]:
-        """The faces of an image."""
+    def detect(self, image: Image, reduced: Image) -> list[Detection]:
+        """The faces of an image, which may be found in a reduced one."""
         ...
 
 
@@ -56,6 +57,14 @@ class Portraits:
         """All names, sorted."""
         return sorted(self._landmarks)
 
+    def digest(self, names: Sequence[str]) -> str:
+        """Twelve hex digits of these portraits: photos, where the faces are, and the size."""
+        digest = hashlib.sha256(str(self._size).encode())
+        for name in names:
+            digest.update(f"{name} {picture_digest(self._photos, name)}".encode())
+            digest.update(self._landmarks[name].tobytes())
+        return digest.hexdigest()[:12]
+
     def read(self, name: str) -> bytes:
         """The whole photo's file."""
         return self._photos.read(name)
@@ -70,7 +79,8 @@ class Portraits:
         if rng is not None:
             landmarks = jitter(landmarks, rng)
         box = BoundingBox(0, 0, 0, 0)  # alignment looks at the landmarks only
-        portrait = align_portrait(self._photos.open(name), Detection(box, landmarks, 1), self._size)
+        pixels = decode_photo(self._photos, name).pixels
+        portrait = align_portrait(pixels, Detection(box, landmarks, 1), self._size)
         if rng is not None and rng.random() < 0.5:
             portrait = np.ascontiguousarray(portrait[:, ::-1])
         return portrait
@@ -125,14 +135,16 @@ def find_faces(
             return FoundFaces(tuple(kept["names"].tolist()), kept["landmarks"], kept["points"])
     found: dict[str, tuple[FloatArray, FloatArray]] = {}
     for done, name in enumerate(names, 1):
-        image = photos.open(name)
-        faces = detector.detect(image)
+        photo = decode_photo(photos, name)
+        faces = detector.detect(photo.pixels, photo.reduced)
         if faces:
             best = min(faces, key=lambda face: _distance(face.landmarks))
             if _distance(best.landmarks) < EYES_APART:
                 box = best.box
                 corners = np.array([box.x, box.y, box.x + box.width, box.y + box.height])
-                points, _ = mesh.measure(image, corners.astype(np.float32), best.landmarks[:2])
+                points, _ = mesh.measure(
+                    photo.pixels, corners.astype(np.float32), best.landmarks[:2]
+                )
                 found[name] = best.landmarks, points
         if progress:
             progress(done)

@@ -110,7 +110,7 @@ def prepare_study(
 def _label(faces: FaceSet, points: Mapping[str, npt.NDArray[np.float32]]) -> Labels:
     rows = np.array([row for row, name in enumerate(faces.names) if name in points])
     smiling = faces.scores["Smiling"][rows]
-    frontal = frontalise(np.stack([points[faces.names[row]] for row in rows]))
+    frontal = frontalise(np.stack([points[faces.names[row]] for row in rows]), faces.training[rows])
     straight = (
         (np.abs(frontal.yaw) < MAX_YAW_DEG)
         & (np.abs(frontal.pitch) < MAX_PITCH_DEG)
@@ -129,4 +129,4 @@ def _label(faces: FaceSet, points: Mapping[str, npt.NDArray[np.float32]]) -> Lab
         usable = np.zeros(len(faces.names), np.bool_)
         usable[rows] = straight
         geometry[name] = average_by_person(full, faces.people, usable)
-    return label(combine_scores(faces.scores, geometry), faces.training)
+    return label(combine_scores(faces.scores, geometry, faces.training), faces.training)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,8 +63,7 @@ def cache_trunk(
 
     View 0 is the portrait as the server cuts it; every other number is another random cut.
     """
-    listed = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
-    key = f"{network_digest(trunk.frozen, preprocessing)}-{listed}-{view}"
+    key = f"{network_digest(trunk.frozen, preprocessing)}-{portraits.digest(names)}-{view}"
     file, progress = folder / f"{key}.npy", folder / f"{key}.done"
     folder.mkdir(parents=True, exist_ok=True)
     done = int(progress.read_text()) if progress.exists() else 0

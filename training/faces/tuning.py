@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +18,15 @@ from torch import Tensor, nn
 
 from model_server.captioning.networks import CNNEncoder, ResNet
 from model_server.imaging import Preprocessing
-from training.checkpoint import MovingAverage, save_checkpoint
+from training.checkpoint import MovingAverage, check_same_run, save_checkpoint
 from training.faces.attributes import AttributeHead, average_precision, masked_loss
 from training.faces.portraits import Portraits
 from training.faces.trunk import Trunk, cache_trunk
-from training.runtime import cpu_autocast
+from training.features import weights_digest
+from training.optimization import cosine, finite_loss
+from training.runtime import cpu_autocast, seed_generators
 
-__all__ = ["TuneOptions", "tune_encoder"]
+__all__ = ["TuneOptions", "label_digest", "tune_encoder"]
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,19 @@ class TuneOptions:
     seed: int = 0
     threads: int = 1
 
+    def of_weights(self) -> dict[str, Any]:
+        """All choices that the weights depend on."""
+        return {name: value for name, value in asdict(self).items() if name != "threads"}
+
+
+def label_digest(*tables: Mapping[str, Table]) -> str:
+    """Twelve hex digits of the rows of labels by portrait."""
+    digest = hashlib.sha256()
+    for table in tables:
+        for name in sorted(table):
+            digest.update(name.encode() + table[name].tobytes())
+    return digest.hexdigest()[:12]
+
 
 def tune_encoder(
     encoder: CNNEncoder,
@@ -84,6 +101,10 @@ def tune_encoder(
         folder: For the checkpoints and history.json.
         cache: Folder for what the frozen stages make of the portraits.
         options: All choices.
+
+    Raises:
+        ValueError: The folder holds a run with other options, weights, portraits or labels.
+        NonFiniteLossError: Training broke down.
     """
     assert isinstance(encoder.backbone, ResNet)  # noqa: S101 (for mypy)
     torch.set_num_threads(options.threads)
@@ -95,7 +116,13 @@ def tune_encoder(
         cache_trunk(trunk, preprocessing, portraits, names, cache, view=view)
         for view in range(options.views)
     ]
-    run = _Run(folder, encoder.backbone, trunk, head, options)
+    made_of = {
+        **options.of_weights(),
+        "began": weights_digest(encoder),
+        "portraits": portraits.digest([*names, *dev_names]),
+        "labels": label_digest(learn, held_out),
+    }
+    run = _Run(folder, encoder.backbone, trunk, head, options=options, made_of=made_of)
     targets = torch.from_numpy(np.stack([learn[name] for name in names])).float()
     dev_view = cache_trunk(trunk, preprocessing, portraits, dev_names, cache, view=0)
     dev_table = np.stack([held_out[name] for name in dev_names])
@@ -118,9 +145,12 @@ class _Run:
         backbone: ResNet,
         trunk: Trunk,
         head: AttributeHead,
+        *,
         options: TuneOptions,
+        made_of: Mapping[str, Any],
     ) -> None:
         self.folder, self.backbone, self.options = folder, backbone, options
+        self.made_of = dict(made_of)
         self.tuned, self.head = trunk.tail, head
         self.whole = nn.ModuleDict({"stages": self.tuned, "head": head})
         for parameter in backbone.parameters():
@@ -141,6 +171,7 @@ class _Run:
         file = folder / "last.pt"
         if file.exists():
             content = torch.load(file, weights_only=False)
+            check_same_run(folder, content.get("made_of", {}), self.made_of)
             self.whole.load_state_dict(content["whole"])
             self.optimizer.load_state_dict(content["optimizer"])
             self.average.values, self.average.updates = content["average"], content["updates"]
@@ -157,32 +188,29 @@ class _Run:
         steps = len(targets) // options.batch
         rng = np.random.default_rng((options.seed, epoch))
         order = rng.permutation(len(targets))
+        seed_generators(options.seed, epoch)  # for dropout, also after an interruption
         self.head.train()
         losses = []
         for step in range(steps):
             rows = np.sort(order[step * options.batch : (step + 1) * options.batch])
             chosen = rng.integers(options.views, size=len(rows))
-            self._set_rate(epoch * steps + step, options.epochs * steps)
+            rate = cosine(epoch * steps + step, options.epochs * steps, 0.05, floor=0.02)
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["peak"] * rate
             batch = torch.from_numpy(
                 np.stack([views[view][row] for row, view in zip(rows, chosen, strict=True)])
             )
             with cpu_autocast():
                 logits = self.head(self.regions(batch))
             loss = masked_loss(logits.float(), targets[torch.from_numpy(rows)])
+            value = finite_loss(loss, epoch * steps + step, self.folder / "last.pt")
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.whole.parameters(), 1.0)
             self.optimizer.step()
             self.average.update(self.whole)
-            losses.append(float(loss.detach()))
+            losses.append(value)
         return float(np.mean(losses))
-
-    def _set_rate(self, step: int, total: int) -> None:
-        """Up in a line over a twentieth of the run, down along a cosine to a fiftieth."""
-        rate = min(1.0, (step + 1) / (0.05 * total))
-        rate *= 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / total))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * float(rate)
 
     @torch.inference_mode()
     def _logits(self, view: Features, batch: int = 64) -> npt.NDArray[np.float32]:
@@ -217,6 +245,7 @@ class _Run:
             "updates": self.average.updates,
             "history": self.history,
             "best": self.best,
+            "made_of": self.made_of,
         }
         save_checkpoint(self.folder / "last.pt", content)
         text = json.dumps(self.history, indent=2)

@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     models = FaceModels.load()
     table = embed_all(options.data, options.work, models)
-    skin_tones = tones(options.data, options.work, models.detector.version, face_mesh())
+    skin_tones = tones(options.data, options.work, models.fingerprints[0], face_mesh())
     result = evaluate(table, apparent_groups(table, skin_tones, read_ages(options.data)))
     if not options.no_stability:
         result.figures.update(stability(options.data, table, models, options.stability_people))

@@ -79,7 +79,10 @@ def _identification(table: FaceTable) -> MatcherFigures:
     enrolled = enrol(table, np.concatenate([enrolled_celebrities, strangers]))
     index = index_of(enrolled, general_hubness(table))
     ranks = _ranks(index, enrolled.ids, table, table.rows("celebrities", "probe"))
+    held_out = np.isin(known, table.people[table.rows("lfw", "val")])
     return {
+        "celebrities": len(known),
+        "celebrities_held_out": int(held_out.sum()),
         "celebrities_probes": len(ranks),
         "celebrities_rank_1": _share(ranks < 1),
         "celebrities_rank_5": _share(ranks < 5),

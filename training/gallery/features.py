@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from model_server.analysis import FloatArray
-from model_server.bundle import BUNDLES, load_bundle
+from model_server.bundle import BUNDLES, Bundle, load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.detector import FaceDetector
 from model_server.faces.embedder import FaceEmbedder
@@ -19,10 +21,18 @@ from model_server.faces.quality import face_quality
 from model_server.gallery.celebrity import slug
 from training.embedder.crops import Face, find_subject, read_people
 
-__all__ = ["FaceModels", "FaceTable", "KeptRows", "embed_all", "read_faces"]
+__all__ = [
+    "FaceModels",
+    "FaceTable",
+    "KeptRows",
+    "embed_all",
+    "fingerprint",
+    "read_faces",
+]
 
 _SAVED_EVERY = 2000
 _PHOTOS = 12_737
+_NETWORKS = {".bin", ".tflite", ".xml"}
 _SOME_QUALITY = 1e-3
 """Zero is kept for photos without a face."""
 
@@ -59,19 +69,42 @@ class FaceTable:
 
 @dataclass(frozen=True, slots=True)
 class FaceModels:
-    """Detector and embedder of the server."""
+    """Detector and embedder of the server.
+
+    Attributes:
+        fingerprints: Of their bundles, see :func:`fingerprint`.
+    """
 
     detector: FaceDetector
     embedder: FaceEmbedder
+    fingerprints: tuple[str, str]
 
     @classmethod
     def load(cls, bundles: Path = BUNDLES) -> FaceModels:
         """Loads the bundles that the server would."""
         engine = OpenVinoEngine()
+        detector = load_bundle(bundles / "detector", kind=FaceDetector.KIND)
+        embedder = load_bundle(bundles / "embedder", kind=FaceEmbedder.KIND)
         return cls(
-            FaceDetector(load_bundle(bundles / "detector", kind=FaceDetector.KIND), engine),
-            FaceEmbedder(load_bundle(bundles / "embedder", kind=FaceEmbedder.KIND), engine),
+            FaceDetector(detector, engine),
+            FaceEmbedder(embedder, engine),
+            (fingerprint(detector), fingerprint(embedder)),
         )
+
+
+def fingerprint(bundle: Bundle) -> str:
+    """A bundle's version and eight digits that change with its networks or their settings.
+
+    Training may make another network under a version that is taken.
+    """
+    networks = {
+        name: digest
+        for name, digest in bundle.manifest["files"].items()
+        if Path(name).suffix in _NETWORKS
+    }
+    settings = {key: value for key, value in bundle.manifest.items() if key != "metrics"}
+    text = json.dumps(settings | {"files": networks}, sort_keys=True)
+    return f"{bundle.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def read_faces(data: Path) -> Iterator[Face]:
@@ -92,8 +125,9 @@ def embed_all(data: Path, work: Path, models: FaceModels) -> FaceTable:
         models: As served.
     """
     work.mkdir(parents=True, exist_ok=True)
-    found = KeptRows(work / f"{models.detector.version}.npz")
-    vectors = KeptRows(work / f"{models.detector.version}-{models.embedder.version}.npz")
+    detector, embedder = models.fingerprints
+    found = KeptRows(work / f"{detector}.npz")
+    vectors = KeptRows(work / f"{detector}-{embedder}.npz")
     names, people, splits = [], [], []
     for face in track(read_faces(data), "embedding", total=_PHOTOS):
         names.append(face.name)

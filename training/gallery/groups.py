@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.analysis import FloatArray
+from training.few import MAX_PHOTOS
 from training.gallery.bootstrap import draw_people, interval
 from training.gallery.features import FaceTable
 from training.gallery.held_out import Answers
 from training.gallery.probes import Probes, Rows
-from training.gallery.seed import MAX_PROBES
 from training.gallery.skin import CLASSES, tone_class
 
 __all__ = ["AGES", "FALSE_ACCEPT_RATE", "apparent_groups", "group_tables", "read_ages"]
@@ -108,14 +108,10 @@ def group_tables(
 
 
 class _Pairs:
-    """Pairs of the faces that ask, at most MAX_PROBES faces of a person."""
+    """Pairs of the faces that ask, at most MAX_PHOTOS faces of a person."""
 
     def __init__(self, table: FaceTable, probes: Probes) -> None:
-        asked: dict[str, int] = defaultdict(int)
-        self._few = np.zeros(len(probes.people), bool)
-        for place, person in enumerate(probes.people.tolist()):
-            self._few[place] = asked[person] < MAX_PROBES
-            asked[person] += 1
+        self._few = probes.few
         self._person = np.unique(probes.people, return_inverse=True)[1]
         self._vectors = table.vectors[probes.rows]
         different = self.different(self._few)
@@ -127,7 +123,7 @@ class _Pairs:
         places = places[np.argsort(self._person[places], kind="stable")]
         first, second = [], []
         # Photos of a person lie together: all pairs are at most so far apart.
-        for step in range(1, MAX_PROBES):
+        for step in range(1, MAX_PHOTOS):
             near, far = places[:-step], places[step:]
             mates = self._person[near] == self._person[far]
             first.append(near[mates])

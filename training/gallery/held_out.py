@@ -90,7 +90,7 @@ class Answers:
         among = np.ones(len(self.likeness), bool) if among is None else among
         mated = self.probes.mated & among
         enrolled, right = self.enrolled[mated][:, places], self.right[mated][:, places]
-        stranger = self.stranger[among][:, places]
+        stranger = self.stranger[among & self.probes.few][:, places]
         return Said(
             np.concatenate([enrolled.ravel(), stranger.ravel()]),
             np.concatenate([right.ravel(), np.zeros(stranger.size, bool)]),
@@ -141,12 +141,13 @@ def open_set(probes: Probes) -> list[dict[str, float]]:
 
     FPIR is the share of faces of people who are not enrolled that find somebody at or
     above the threshold; FNIR that of faces of the enrolled whose person is not the best
-    match or stays below it.
+    match or stays below it. Both are of a few faces of each person.
     """
     best, mated = probes.best_other, probes.mated
+    strangers = best[probes.few]
     curve = []
     for fpir in FPIRS:
-        threshold = float(np.quantile(best, 1 - fpir))
+        threshold = float(np.quantile(strangers, 1 - fpir))
         line = {"fpir": fpir, "threshold": round(threshold, 4)}
         for name, own in (
             ("fnir", probes.own[mated]),

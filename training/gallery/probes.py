@@ -12,8 +12,9 @@ from model_server.analysis import FloatArray
 from model_server.gallery.hubness import Hubness
 from model_server.gallery.index import FaceIndex, Hit
 from model_server.gallery.records import PersonFaces
+from training.few import few_of_each
 from training.gallery.features import FaceTable, Strings
-from training.gallery.seed import MAX_PROBES, Enrolled, own_score
+from training.gallery.seed import Enrolled, own_score
 
 __all__ = ["SHOWN", "Probes", "Rows", "index_of", "make_probes"]
 
@@ -43,6 +44,11 @@ class Probes:
     others: list[list[Hit]]
     own: FloatArray
     own_of_one: FloatArray
+
+    @property
+    def few(self) -> npt.NDArray[np.bool_]:
+        """The first faces of each person, see :func:`few_of_each`, shape (N,)."""
+        return few_of_each(self.people)
 
     @property
     def mated(self) -> npt.NDArray[np.bool_]:
@@ -110,8 +116,7 @@ def make_probes(
         places = np.flatnonzero(people == person)
         if len(places) < 2:
             continue
-        # A person with a hundred photos must not outweigh a hundred people.
-        for place in places[:MAX_PROBES]:
+        for place in places[few_of_each(people[places])]:
             rest = rows[places[places != place]]
             probe = table.vectors[rows[place]]
             own[place] = own_score(table, probe, rest, hubness)

@@ -17,11 +17,10 @@ from model_server.faces.together import weighted_mean
 from model_server.gallery.calibration import Calibration
 from model_server.gallery.celebrity import slug
 from model_server.gallery.hubness import Hubness
+from training.few import few_of_each
 from training.gallery.features import FaceTable
 
 __all__ = ["Enrolled", "enrol", "general_hubness", "write_seed"]
-
-MAX_PROBES = 6
 
 HUB_NEIGHBOURS = 50
 HUB_WEIGHT = 0.63
@@ -56,7 +55,7 @@ def reference_rows(table: FaceTable, rows: npt.NDArray[np.intp]) -> npt.NDArray[
 
 
 def general_hubness(table: FaceTable) -> Hubness:
-    """The correction, from training people: val people stay fresh for all that is measured."""
+    """The correction, from training people: only its two settings were chosen on val people."""
     rows = reference_rows(table, table.rows("lfw", "train"))
     return Hubness.fit(table.vectors[rows], HUB_NEIGHBOURS, HUB_WEIGHT)
 
@@ -75,8 +74,7 @@ def genuine_scores(
         own = rows[table.people[rows] == person]
         if len(own) < 2:
             continue
-        # A person with a hundred photos must not outweigh a hundred people.
-        for probe in own[:MAX_PROBES].tolist():
+        for probe in own[few_of_each(table.people[own])].tolist():
             probes.append(probe)
             scores.append(own_score(table, table.vectors[probe], own[own != probe], hubness))
     return np.array(probes, np.intp), np.array(scores, np.float32)
@@ -93,7 +91,11 @@ def own_score(
 def pair_cosines(
     table: FaceTable, rows: npt.NDArray[np.intp], seed: int = 0
 ) -> tuple[FloatArray, FloatArray]:
-    """Cosines of all pairs of the same person, and of as many random different pairs."""
+    """Cosines of pairs of the same person, and of as many random different pairs.
+
+    Those of a few photos of each person: pairs grow with the square of their number.
+    """
+    rows = rows[few_of_each(table.people[rows])]
     labels = np.unique(table.people[rows], return_inverse=True)[1]
     first, second = np.triu_indices(len(labels), 1)
     same = labels[first] == labels[second]

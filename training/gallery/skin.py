@@ -120,17 +120,17 @@ def face_mesh(bundles: Path = BUNDLES) -> FaceMesh:
     return FaceMesh(OpenVinoEngine().load(bundle.file("mesh.tflite")))
 
 
-def tones(data: Path, work: Path, detector_version: str, mesh: FaceMesh) -> dict[str, float]:
+def tones(data: Path, work: Path, detector: str, mesh: FaceMesh) -> dict[str, float]:
     """ITA by photo of LFW, kept between runs; photos without a measure are left out.
 
     Args:
         data: Folder with "lfw".
         work: Folder where ``embed_all`` kept what the detector found.
-        detector_version: Of that detector.
+        detector: Fingerprint of that detector.
         mesh: Measures the faces.
     """
-    found = KeptRows(work / f"{detector_version}.npz")
-    kept = KeptRows(work / f"{detector_version}-tones.npz")
+    found = KeptRows(work / f"{detector}.npz")
+    kept = KeptRows(work / f"{detector}-tones.npz")
     wanted = {name for name in found.rows if name.startswith("lfw/") and found.rows[name][10]}
     missing = wanted - kept.rows.keys()
     if missing:

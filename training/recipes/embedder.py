@@ -1,9 +1,10 @@
 """The bundle "embedder" from LFW and the celebrities, in one run that goes on where it was stopped.
 
-    python -m training.recipes.embedder --data DATA --teacher face-reidentification-retail-0095.onnx
+    python -m training.recipes.embedder --version VERSION --data DATA --teacher TEACHER
 
-DATA holds the folders lfw and celebrities. The gallery's bundle is made anew afterwards, by
-``python -m training.gallery``: embeddings of two embedders do not compare.
+DATA holds the folders lfw and celebrities, TEACHER is face-reidentification-retail-0095.onnx.
+The gallery's bundle is made anew afterwards, by ``python -m training.gallery``: embeddings of two
+embedders do not compare.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from training.embedder import commands, measuring
 
 __all__ = ["main"]
 
-VERSION = "5"
-
 _DIMENSION = 128
 _STEPS = 2700
 _STEADY_STEPS = 4000
@@ -28,6 +27,12 @@ _STEADY_STEPS = 4000
 
 def main(
     *,
+    version: Annotated[
+        str,
+        typer.Option(
+            help="Of the bundle; none that is in use: embeddings of two versions do not compare."
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Folder of LFW and the celebrities.")],
     teacher: Annotated[Path, typer.Option(help="face-reidentification-retail-0095.onnx")],
     work: Annotated[Path, typer.Option(help="For faces and the run.")] = Path("runs/embedder"),
@@ -47,7 +52,7 @@ def main(
         commands.export(student, "first", first, flip=True, scale=[0.93, 1.0, 1.07])
     steady = work / "steady"
     commands.steady(work, steady, bundle=first, steps=_STEADY_STEPS, threads=threads)
-    commands.export(steady, VERSION, out, flip=True, began=first)
+    commands.export(steady, version, out, flip=True, began=first)
     measuring.pairs(data, work, [out], teacher)
 
 

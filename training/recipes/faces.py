@@ -1,6 +1,6 @@
 """The bundle "faces" from LFW, in one unattended run that goes on where it was stopped.
 
-    python -m training.recipes.faces --data LFW --work runs/faces
+    python -m training.recipes.faces --version VERSION --data LFW --work runs/faces
 
 LFW holds images.tar, images.csv and attributes.csv.gz. The detector's bundle must be there:
 portraits are cut by the very code that serves them.
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from model_server.bundle import BUNDLES
+from model_server.bundle import BUNDLES, MANIFEST
 from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.evaluate import Candidate, open_candidate
@@ -34,7 +34,6 @@ __all__ = ["CAPTIONER", "PHASES", "main"]
 
 _log = logging.getLogger(__name__)
 
-VERSION = "2"
 DECODING: Mapping[str, Any] = {"beam_size": 3, "max_length": 40, "length_penalty": 1.0}
 
 PHASES: Mapping[str, TuneOptions] = {
@@ -61,10 +60,11 @@ CAPTIONER = TrainConfig(
 
 
 def main(
+    *,
+    version: Annotated[str, typer.Option(help="Of the bundle; none that is in use.")],
     data: Annotated[Path, typer.Option(help="Folder of LFW.")],
     work: Annotated[Path, typer.Option(help="For runs and caches.")] = Path("runs/faces"),
     out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "faces",
-    *,
     threads: int = 1,
 ) -> None:
     """Trains, exports, evaluates, writes the model card."""
@@ -74,16 +74,16 @@ def main(
     tuned = tune(study, work, phases)
     last = list(phases.values())[-1]
     best = teach(study, tuned, work, last, replace(CAPTIONER, threads=threads))
-    _export(out, work, best, study, tuned)
+    _export(out, work, best, study, tuned, version=version)
 
 
-def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> None:
+def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned, *, version: str) -> None:
     """Writes the bundle, in fp16 where int8 costs too much, scores it and fp32, adds its card."""
     model, vocabulary, preprocessing, config, _ = load_model(best)
     learn = captioned(study, study.learn)
     facts = BundleFacts(
         "faces",
-        VERSION,
+        version,
         "BSD-2-Clause AND LicenseRef-LFW-research",
         DECODING,
         data={"learn": learn.digest, "val": captioned(study, study.val).digest},
@@ -114,8 +114,8 @@ def _export(out: Path, work: Path, best: Path, study: Study, tuned: Tuned) -> No
         reference=_micro_f1(fp32),
     )
     metrics = {"served": choice.served, "fp32": fp32}
-    card = model_card(metrics, PHASES, CAPTIONER, precision=choice.precision)
-    complete_bundle(out, metrics, card)
+    manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    complete_bundle(out, metrics, model_card({**manifest, "metrics": metrics}))
     _log.info("%s", json.dumps(choice.served["ratios"]))
 
 

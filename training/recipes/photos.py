@@ -1,6 +1,6 @@
 """The bundle "photos" from Flickr8k, in one unattended run that goes on where it was stopped.
 
-    python -m training.recipes.photos --data FLICKR8K --work runs/photos
+    python -m training.recipes.photos --version VERSION --data FLICKR8K --work runs/photos
 
 FLICKR8K holds train.tar, dev.tar, captions_train.csv and captions_dev.csv. On a GPU the same
 command runs there. With ``--ladder`` the runs that the model card compares are made as well.
@@ -43,9 +43,6 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 
-VERSION = "4"
-
-
 @dataclass(frozen=True, slots=True)
 class _Splits:
     train: CaptionedPhotos
@@ -54,6 +51,7 @@ class _Splits:
 
 def main(
     *,
+    version: Annotated[str, typer.Option(help="Of the bundle; none that is in use.")],
     data: Annotated[Path, typer.Option(help="Folder of Flickr8k.")],
     work: Annotated[Path, typer.Option(help="For runs and caches.")] = Path("runs/photos"),
     out: Annotated[Path, typer.Option(help="The bundle.")] = BUNDLES / "photos",
@@ -82,7 +80,7 @@ def main(
         weights, scores = work / name / "best.pt", work / name / "scores.json"
         if weights.exists() and not _scored(scores, weights):
             _score(str(weights), work / name, splits)
-    _export(out, work, names, splits)
+    _export(out, version, work, names, splits)
 
 
 def _train_chain(
@@ -130,7 +128,7 @@ def _score(candidate: str, folder: Path, splits: _Splits) -> Evaluation:
     return result
 
 
-def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> None:
+def _export(out: Path, version: str, work: Path, names: Sequence[str], splits: _Splits) -> None:
     """Writes the bundle, in fp16 where int8 costs too much, scores it, adds its card."""
     model, vocabulary, preprocessing, *_ = load_model(work / names[-1] / "best.pt")
     original, classifier = load_open_nsfw()
@@ -139,7 +137,7 @@ def _export(out: Path, work: Path, names: Sequence[str], splits: _Splits) -> Non
         raise TypeError("the photo captioner's encoder is a ResNet")
     facts = BundleFacts(
         "photos",
-        VERSION,
+        version,
         "BSD-2-Clause AND LicenseRef-Flickr8k-research",
         DECODING,
         data={"train": splits.train.digest, "dev": splits.dev.digest},

@@ -124,11 +124,12 @@ The decoder was trained from scratch on Flickr8k's training split (6,000 photos,
 each; Hodosh, Young, Hockenmaier 2013), which is for research and educational use. No Flickr8k
 photo or caption is in the bundle.
 
-`bundle.json` holds every option of every stage, the digests of the splits and the sha256 of each
-file. One command makes the bundle again:
+`bundle.json` holds the options that every stage ran with, the digests of the splits and the sha256
+of each file. This trains such a captioner again, though not this very one: stages that were
+stopped early here are planned shorter now, and their learning rates fall sooner.
 
-    python -m training.recipes.photos --data FLICKR8K --work runs/photos \\
-        --stages {names}
+    python -m training.recipes.photos --version VERSION --data FLICKR8K \\
+        --work runs/photos --stages {names}
 
 It was trained on a share of two CPU cores, in bfloat16, without a GPU:
 

@@ -30,7 +30,8 @@ class CelebrityServiceStub:
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     def __init__(self, channel):
@@ -81,7 +82,8 @@ class CelebrityServiceServicer:
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     def GetCelebrity(self, request, context):
@@ -99,7 +101,7 @@ class CelebrityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateCelebrity(self, request, context):
-        """CreateCelebrity adds a celebrity with any number of photos, all or nothing.
+        """CreateCelebrity adds a celebrity with up to 20 photos, all or nothing.
         ALREADY_EXISTS where the id is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -187,7 +189,8 @@ class CelebrityService:
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     @staticmethod

@@ -31,7 +31,8 @@ class CelebrityServiceStub:
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     @_typing.overload
@@ -43,7 +44,7 @@ class CelebrityServiceStub:
     ListCelebrities: _grpc.UnaryUnaryMultiCallable[_celebrity_pb2.ListCelebritiesRequest, _celebrity_pb2.ListCelebritiesResponse]
     """ListCelebrities returns celebrities ordered by display name, in pages."""
     CreateCelebrity: _grpc.UnaryUnaryMultiCallable[_celebrity_pb2.CreateCelebrityRequest, _celebrity_pb2.CreateCelebrityResponse]
-    """CreateCelebrity adds a celebrity with any number of photos, all or nothing.
+    """CreateCelebrity adds a celebrity with up to 20 photos, all or nothing.
     ALREADY_EXISTS where the id is taken.
     """
     UpdateCelebrity: _grpc.UnaryUnaryMultiCallable[_celebrity_pb2.UpdateCelebrityRequest, _celebrity_pb2.UpdateCelebrityResponse]
@@ -65,7 +66,8 @@ class CelebrityServiceAsyncStub(CelebrityServiceStub):
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -74,7 +76,7 @@ class CelebrityServiceAsyncStub(CelebrityServiceStub):
     ListCelebrities: _aio.UnaryUnaryMultiCallable[_celebrity_pb2.ListCelebritiesRequest, _celebrity_pb2.ListCelebritiesResponse]  # type: ignore[assignment]
     """ListCelebrities returns celebrities ordered by display name, in pages."""
     CreateCelebrity: _aio.UnaryUnaryMultiCallable[_celebrity_pb2.CreateCelebrityRequest, _celebrity_pb2.CreateCelebrityResponse]  # type: ignore[assignment]
-    """CreateCelebrity adds a celebrity with any number of photos, all or nothing.
+    """CreateCelebrity adds a celebrity with up to 20 photos, all or nothing.
     ALREADY_EXISTS where the id is taken.
     """
     UpdateCelebrity: _aio.UnaryUnaryMultiCallable[_celebrity_pb2.UpdateCelebrityRequest, _celebrity_pb2.UpdateCelebrityResponse]  # type: ignore[assignment]
@@ -95,7 +97,8 @@ class CelebrityServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Reads are open to whoever may call the server; writes may need a token of
     their own. Every error is a google.rpc.Status with exactly one
-    google.rpc.ErrorInfo (domain "lookalike").
+    google.rpc.ErrorInfo (domain "lookalike"), and google.rpc.RetryInfo where
+    trying again helps: a busy server refuses to look at photos.
     """
 
     @_abc_1.abstractmethod
@@ -120,7 +123,7 @@ class CelebrityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _celebrity_pb2.CreateCelebrityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_celebrity_pb2.CreateCelebrityResponse, _abc.Awaitable[_celebrity_pb2.CreateCelebrityResponse]]:
-        """CreateCelebrity adds a celebrity with any number of photos, all or nothing.
+        """CreateCelebrity adds a celebrity with up to 20 photos, all or nothing.
         ALREADY_EXISTS where the id is taken.
         """
 

@@ -29,8 +29,9 @@ class PhotoServiceStub:
     """PhotoService answers questions about photos.
 
     A photo travels as the bytes of a JPEG, PNG, WebP, GIF (first frame), AVIF or
-    HEIC file, 20 MiB at the most; paths and URLs are not taken. Nothing of a
-    photo is stored or logged. A photo without a face is a result, not an error.
+    HEIC file, 20 MiB at the most, and all photos of one message together have
+    less than 24 MiB; paths and URLs are not taken. Nothing of a photo is stored
+    or logged. A photo without a face is a result, not an error.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo
     (domain "lookalike"), and google.rpc.RetryInfo where trying again helps.
@@ -73,8 +74,9 @@ class PhotoServiceServicer:
     """PhotoService answers questions about photos.
 
     A photo travels as the bytes of a JPEG, PNG, WebP, GIF (first frame), AVIF or
-    HEIC file, 20 MiB at the most; paths and URLs are not taken. Nothing of a
-    photo is stored or logged. A photo without a face is a result, not an error.
+    HEIC file, 20 MiB at the most, and all photos of one message together have
+    less than 24 MiB; paths and URLs are not taken. Nothing of a photo is stored
+    or logged. A photo without a face is a result, not an error.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo
     (domain "lookalike"), and google.rpc.RetryInfo where trying again helps.
@@ -161,8 +163,9 @@ class PhotoService:
     """PhotoService answers questions about photos.
 
     A photo travels as the bytes of a JPEG, PNG, WebP, GIF (first frame), AVIF or
-    HEIC file, 20 MiB at the most; paths and URLs are not taken. Nothing of a
-    photo is stored or logged. A photo without a face is a result, not an error.
+    HEIC file, 20 MiB at the most, and all photos of one message together have
+    less than 24 MiB; paths and URLs are not taken. Nothing of a photo is stored
+    or logged. A photo without a face is a result, not an error.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo
     (domain "lookalike"), and google.rpc.RetryInfo where trying again helps.

@@ -116,6 +116,14 @@ async def test_compare_without_a_face_is_explained_in_private(scene):
     assert scene.channel.history(viewer=scene.bob) == []
 
 
+async def test_compare_with_what_is_no_photo_says_so(scene):
+    """Both photos are needed: what is wrong with one of them is the reply."""
+    huge = ("huge.jpg", bytes(20 * 2**20 + 1))
+    result = await scene.alice.slash(scene.channel, "compare", first=PHOTO, second=huge)
+    assert "too large" in embed_text(result.followups[0])
+    assert scene.server.calls == []
+
+
 async def test_celebrity_is_shown_and_completed(scene):
     """/celebrity completes names while typing and shows portrait, words and credit."""
     choices = await scene.alice.autocomplete(scene.channel, "celebrity", "name", "star 2")

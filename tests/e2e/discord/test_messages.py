@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import discord
+import grpc
 import pytest
 import simcord
 from simcord.backend import serializers
 
 from tests.support.discord_world import buttons, embed_text, make_bot, speaking, world
-from tests.support.fake_server import analysis, face, picture
+from tests.support.fake_server import Failure, analysis, face, picture
 
 PHOTO = ("me.jpg", picture())
 
@@ -42,6 +43,22 @@ async def test_several_photos_get_one_answer(scene):
     user_messages = scene.alice.user.dm_channel.history()
     assert len(user_messages) == 2
     assert "Face 6" in embed_text(last_dm(scene))
+
+
+async def test_a_photo_that_cannot_be_read_does_not_cost_the_others(scene, monkeypatch):
+    """It is named beside the answer about those that can, also after a restart."""
+    get = scene.env.backend.cdn.get
+    monkeypatch.setattr(
+        scene.env.backend.cdn, "get", lambda url: None if "gone" in str(url) else get(url)
+    )
+    await send_dm(scene, PHOTO, ("gone.jpg", picture("red")), ("3.jpg", picture("blue")))
+    answer = last_dm(scene)
+    assert "Photo 2: This photo is damaged" in embed_text(answer)
+    assert "Face 2" in embed_text(answer)
+    assert scene.server.count("AnalyzePhoto") == 2
+    await scene.restart()
+    await scene.alice.user.click(answer, label="More look-alikes")
+    assert "Star 4" in embed_text(last_dm(scene))
 
 
 async def test_words_in_a_direct_message_are_answered_with_help(scene):
@@ -184,6 +201,28 @@ class TestWatch:
         await admin.slash(other, "watch off", channel=channel)
         await alice.send(channel, attachments=[PHOTO])
         assert channel.last_message.author.id == alice.id
+
+    @pytest.mark.parametrize(
+        ("failure", "nsfw_score"),
+        [
+            (Failure(grpc.StatusCode.INTERNAL, "INTERNAL"), 0.0),
+            (Failure(grpc.StatusCode.INVALID_ARGUMENT, "CORRUPT_PHOTO"), 0.0),
+            (None, 0.97),
+        ],
+    )
+    async def test_what_is_no_answer_is_kept_from_those_who_did_not_ask(
+        self, watched, server, failure, nsfw_score
+    ):
+        """Errors and refusals are told to who mentions the bot, and not to the whole channel."""
+        _, _, channel, admin, alice = watched
+        await admin.slash(channel, "watch on")
+        server.script = lambda _: analysis(face(), nsfw_score=nsfw_score)
+        server.failures = [failure] * 2 if failure else []
+        await alice.send(channel, attachments=[PHOTO])
+        assert channel.last_message.author.id == alice.id
+        assert server.count("AnalyzePhoto") == 1
+        await alice.send(channel, f"<@{watched[0].bot.user.id}>", attachments=[PHOTO])
+        assert channel.last_message.author.id == watched[0].bot.user.id
 
     async def test_threads_of_a_watched_channel_are_watched(self, watched):
         """A thread belongs to its channel."""

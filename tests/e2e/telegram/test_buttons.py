@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lo_bot_api_emulator import ApiRefusal
 
 from bots.telegram.journal import JournaledApplication
 from tests.support.fake_server import FakeServer, analysis, face, picture
@@ -87,11 +89,127 @@ async def test_delete_is_for_who_asked(world: TelegramWorld) -> None:
     world.refusals.clear()
     await world.press(sent.buttons["Delete"], sent, message, user=99)
     [no] = await world.until("answerCallbackQuery")
-    assert "Only who asked" in no.fields["text"]
+    assert "Only the person who asked" in no.fields["text"]
     await world.press(sent.buttons["Delete"], sent, message)
     [deleted] = await world.until("deleteMessage")
     assert int(deleted.fields["message_id"]) == sent.message_id
     world.refusals.clear()  # who is an admin is not something the emulator knows
+
+
+async def test_an_answer_stays_its_askers_after_a_restart(
+    world: TelegramWorld, server: FakeServer, tmp_path: Path
+) -> None:
+    """The message that it answers says whose it is, whoever turned its pages since."""
+    async with running_bot(world, server.address, tmp_path):
+        message, sent = await answered(world, chat=GROUP, caption="/lookalike")
+    async with running_bot(world, server.address, tmp_path):
+        await world.press(sent.buttons["More look-alikes"], sent, message, user=99)
+        await world.until("editMessageMedia")
+        for replied in (message, None):
+            before = len(world.sent)
+            await world.press(sent.buttons["Delete"], sent, replied, user=99)
+            [no] = await world.until("answerCallbackQuery", start=before)
+            assert "Only the person who asked" in no.fields["text"]
+        await world.press(sent.buttons["Delete"], sent, message)
+        await world.until("deleteMessage")
+    world.refusals.clear()  # who is an admin is not something the emulator knows
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_telegram_does_not_delete_is_not_said_to_be_deleted(
+    world: TelegramWorld,
+) -> None:
+    """After two days the message stays, without its buttons; one that is gone is gone."""
+    said = ["message can't be deleted for everyone", "message to delete not found"]
+
+    def refuse(method: str, _fields: dict[str, Any]) -> None:
+        if method == "deleteMessage":
+            raise ApiRefusal(f"Bad Request: {said.pop(0)}")
+
+    world.refuse = refuse
+    message, sent = await answered(world)
+    for expected in ("no longer lets me delete", "Deleted."):
+        before = len(world.sent)
+        await world.press(sent.buttons["Delete"], sent, message)
+        [told] = await world.until("answerCallbackQuery", start=before)
+        assert expected in told.fields["text"]
+    assert len([one for one in world.sent if one.method == "editMessageReplyMarkup"]) == 1
+    world.refusals.clear()
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_was_forgotten_can_no_longer_be_shared(world: TelegramWorld) -> None:
+    """Neither a deleted answer's card nor those of somebody who wants to be forgotten."""
+    _, deleted = await answered(world)
+    message, forgotten = await answered(world)
+    _, others = await answered(world, user=2)
+    await world.press(forgotten.buttons["More look-alikes"], forgotten, message)
+    await world.until("editMessageMedia")
+    await world.press(deleted.buttons["Delete"], deleted)
+    await world.until("deleteMessage")
+    keys = [one.buttons["Delete"].partition(".")[0] for one in (deleted, forgotten, others)]
+
+    async def shared() -> list[bool]:
+        before = len(world.sent)
+        for count, key in enumerate(keys, start=1):
+            await world.inline(key)
+            found = await world.until("answerInlineQuery", count, start=before)
+        return [bool(world.decoded(one.fields.get("results") or "[]")) for one in found]
+
+    assert await shared() == [False, True, True]
+    await world.write(world.message(text="/forget_me"))
+    await world.until("sendMessage")
+    assert await shared() == [False, False, True]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_press_that_cannot_be_answered_still_does_its_work(
+    world: TelegramWorld,
+) -> None:
+    """Pages turn and settings change, whether Telegram takes the answer to the press or not."""
+    refusals = [ApiRefusal("Bad Request: query is too old"), ApiRefusal("Bad Gateway", 502)]
+
+    def refuse(method: str, _fields: dict[str, Any]) -> None:
+        if method == "answerCallbackQuery":
+            raise refusals.pop(0)
+
+    world.refuse = refuse
+    await world.write(world.message(text="/settings"))
+    [menu] = await world.until("sendMessage")
+    await world.press(menu.buttons["Look-alikes only"], menu)
+    [edited] = await world.until("editMessageText")
+    assert "✓ Look-alikes only" in edited.buttons
+    message, sent = await answered(world)
+    await world.press(sent.buttons["More look-alikes"], sent, message)
+    await world.until("editMessageMedia")
+    world.refusals.clear()
+
+
+async def test_a_watched_group_is_told_what_the_bot_cannot_see(
+    world: TelegramWorld, bot: JournaledApplication
+) -> None:
+    """With privacy mode on and no admin's rights; where Telegram shows everything, nothing."""
+    service = bot.bot_data["service"]
+    await service.store.watch(str(GROUP), True)
+    world.admins = {1}
+    for admins, reads_all, warned in (
+        ({1}, False, True),
+        ({1, 7}, False, False),
+        ({1}, True, False),
+    ):
+        world.admins, world.reads_all = admins, reads_all
+        before = len(world.sent)
+        await world.write(world.message(chat=GROUP, text="/settings"))
+        [menu] = await world.until("sendMessage", start=before)
+        assert ("make me an admin" in menu.text) == warned
+    label = "✓ Answer every photo in this group"
+    await world.press(menu.buttons[label], menu)
+    [off] = await world.until("editMessageText")
+    assert label not in off.buttons
+    world.reads_all = False
+    await world.press(off.buttons[label.removeprefix("✓ ")], off)
+    [_, on] = await world.until("editMessageText", 2)
+    assert "make me an admin" in on.text
 
 
 async def test_buttons_work_after_a_restart(

@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
+from lo_bot_api_emulator import ApiRefusal
 from PIL import Image
 
+from bots.core.limits import RateLimit
 from bots.telegram.journal import JournaledApplication
 from lookalike.v1 import photo_pb2
 from tests.support.fake_server import Failure, FakeServer, analysis, face, picture, video
@@ -163,6 +165,29 @@ async def test_compare_asks_for_two_photos(world: TelegramWorld, server: FakeSer
     assert "Star 1" in (await world.until("sendPhoto", 2))[1].text
 
 
+async def test_compare_waits_for_its_photos_in_a_group_too(world: TelegramWorld) -> None:
+    """A reply is opened (which the emulator does not know) for who asked; whose next photos,
+    replies or not, are taken.
+    """
+    markups: list[Any] = []
+
+    def look(method: str, fields: dict[str, Any]) -> None:
+        if method == "sendMessage":
+            markups.append(world.decoded(fields.pop("reply_markup")))
+
+    world.refuse = look
+    await world.write(world.message(chat=GROUP, text="/compare"))
+    await world.until("sendMessage", 1)
+    await world.write(world.photo_message(picture("gold"), user=2, chat=GROUP))
+    await world.write(world.photo_message(picture("red"), chat=GROUP))
+    [_, second] = await world.until("sendMessage", 2)
+    assert "second photo" in second.text
+    await world.write(world.photo_message(picture("blue"), chat=GROUP))
+    [sent] = await world.until("sendPhoto")
+    assert "The two faces are alike: 64 of 100" in sent.text
+    assert markups == [{"force_reply": True, "selective": True}] * 2
+
+
 async def test_in_groups_the_bot_speaks_when_spoken_to(world: TelegramWorld) -> None:
     """Not to every photo; to a command under one, to a reply to it, to a reply with its name."""
     await world.write(world.photo_message(picture(), chat=GROUP))
@@ -185,14 +210,75 @@ async def test_in_groups_the_bot_speaks_when_spoken_to(world: TelegramWorld) -> 
     assert {one.chat for one in world.sent} == {GROUP}
 
 
-async def test_a_watched_group_gets_every_photo_answered(
-    bot: JournaledApplication, world: TelegramWorld
+async def test_talk_about_an_answer_is_left_to_people(
+    world: TelegramWorld, server: FakeServer
 ) -> None:
-    """Where admins want it."""
+    """Words under the bot's card get no answer, its name there a hint; no card is looked at."""
+    card = world.photo_message(picture(), chat=GROUP)
+    card["from"] = {"id": 7, "is_bot": True, "first_name": "Fixture"}
+    await world.write(world.message(chat=GROUP, text="lol", reply_to_message=card))
+    await nothing_more(world, 0)
+    entity = {"type": "text_mention", "offset": 0, "length": 3, "user": card["from"]}
+    await world.write(
+        world.message(chat=GROUP, text="bot?", entities=[entity], reply_to_message=card)
+    )
+    [hint] = await world.until("sendMessage", 1)
+    assert "Send me a photo" in hint.text
+    await world.write(world.message(chat=GROUP, text="/describe", reply_to_message=card))
+    [_, told] = await world.until("sendMessage", 2)
+    assert "Reply to a photo with this command" in told.text
+    assert not server.calls
+
+
+async def test_a_watched_group_gets_every_photo_answered(
+    bot: JournaledApplication, world: TelegramWorld, server: FakeServer
+) -> None:
+    """Where admins want it; what goes wrong with photos that are not for the bot is kept quiet."""
     await bot.bot_data["service"].store.watch(str(GROUP), True)
     await world.write(world.photo_message(picture(), chat=GROUP))
     [sent] = await world.until("sendPhoto")
     assert sent.chat == GROUP
+    overloaded = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=60)
+    server.failures = [overloaded]
+    await world.write(world.photo_message(picture(), chat=GROUP))
+    await nothing_more(world, 1)
+    assert not server.failures
+    server.failures = [overloaded]
+    await world.write(world.photo_message(picture(), chat=GROUP, caption="/lookalike"))
+    [said] = await world.until("sendMessage")
+    assert "Many photos are waiting" in said.text
+
+
+async def test_of_an_album_what_can_be_had_is_answered(world: TelegramWorld) -> None:
+    """A file that Telegram no longer has keeps its number, and the answer says what is wrong."""
+    messages = [
+        world.photo_message(picture(color), media_group_id="album")
+        for color in ("red", "green", "blue")
+    ]
+    del world.assets[messages[1]["photo"][0]["file_id"]]
+    for message in messages:
+        await world.write(message)
+    [sent] = await world.until("sendPhoto")
+    assert "Photo 3: A person smiles." in sent.text
+    assert "Photo 2: This photo is damaged" in sent.text
+    world.refusals.clear()
+
+
+async def test_where_pictures_are_refused_there_are_words(world: TelegramWorld) -> None:
+    """A group that forbids media still gets its answer, and its pages."""
+
+    def refuse(method: str, _fields: dict[str, Any]) -> None:
+        if method in {"sendPhoto", "editMessageMedia"}:
+            raise ApiRefusal("Bad Request: not enough rights to send photos to the chat")
+
+    world.refuse = refuse
+    await world.write(world.photo_message(picture(), chat=GROUP, caption="/lookalike"))
+    [sent] = await world.until("sendMessage")
+    assert "1. Star 1" in sent.text
+    await world.press(sent.buttons["More look-alikes"], sent)
+    [edited] = await world.until("editMessageText")
+    assert "5. Star 5" in edited.text
+    world.refusals.clear()
 
 
 async def test_a_command_answers_the_photo_that_it_replies_to(world: TelegramWorld) -> None:
@@ -263,13 +349,15 @@ async def test_many_photos_of_one_person_wait_their_turn(
 
 
 async def test_more_than_somebody_may_have_waiting_is_refused(
-    world: TelegramWorld, server: FakeServer
+    bot: JournaledApplication, world: TelegramWorld, server: FakeServer
 ) -> None:
     """A polite line for what is too much; the rest is answered."""
+    bot.bot_data["service"].desk._per_user = RateLimit(100)
     server.delay_s = 1.0
     for _ in range(40):
         await world.write(world.photo_message(picture()))
     await world.until(count=40)
     refused = [one for one in world.sent if one.method == "sendMessage"]
-    assert refused
-    assert all("many photos" in one.text for one in refused)
+    # Sixteen are being answered, twenty wait.
+    assert len(refused) == 4
+    assert all("many photos waiting already" in one.text for one in refused)

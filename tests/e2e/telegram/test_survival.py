@@ -131,11 +131,12 @@ async def test_the_model_server_may_go_away_and_come_back(
             await world.until("sendPhoto")
 
 
+@pytest.mark.parametrize("path", ["/telegram", "/hooks/look%20alike/", ""])
 async def test_updates_come_by_webhook_too(
-    server: FakeServer, tmp_path: Path, unused_tcp_port: int
+    server: FakeServer, tmp_path: Path, unused_tcp_port: int, path: str
 ) -> None:
-    """With the secret token; without it nothing is taken."""
-    url = f"http://127.0.0.1:{unused_tcp_port}/telegram"
+    """At the URL's own path, with the secret token; without it nothing is taken."""
+    url = f"http://127.0.0.1:{unused_tcp_port}{path}"
     async with (
         running_world(allow_insecure_loopback_webhooks=True) as world,
         bot_process(
@@ -186,3 +187,19 @@ async def test_settings_that_do_not_do_are_explained(tmp_path: Path) -> None:
     _, said = await process.communicate()
     assert process.returncode == 2
     assert said.decode().startswith("LOOKALIKE_TELEGRAM_TOKEN: ")
+
+
+async def test_a_token_that_telegram_rejects_is_not_printed(
+    world: TelegramWorld, server: FakeServer, tmp_path: Path
+) -> None:
+    """One sentence, and an end; nothing quotes the token."""
+
+    def refuse(_method: str, _fields: dict[str, Any]) -> None:
+        raise ApiRefusal("Unauthorized", 401)
+
+    world.refuse = refuse
+    async with bot_process(world, server.address, tmp_path) as process, asyncio.timeout(60):
+        assert await process.wait() == 1
+    said = (tmp_path / "bot.log").read_text()
+    assert said == "LOOKALIKE_TELEGRAM_TOKEN: Telegram does not know this token.\n"
+    world.refusals.clear()

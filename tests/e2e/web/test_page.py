@@ -146,6 +146,17 @@ async def test_other_lookalikes_and_faces(open_page, world):
         assert "Star 1" in await page.locator("h2.names").inner_text()
 
 
+async def test_a_crowd(open_page, world):
+    """Faces beyond those that an answer shows are counted, in words."""
+    world.fake.script = lambda _: analysis(*(face(x=50 * n) for n in range(8)))
+    async with open_page() as page:
+        await hand_over(page, "drop")
+        answer = await answer_of(page)
+        assert await answer.locator(".face-box").count() == 6
+        note = await answer.locator(".hidden-faces").inner_text()
+        assert note == "There are 2 more faces in the picture."
+
+
 async def test_details(open_page):
     """How the score is made can be unfolded."""
     async with open_page() as page:
@@ -247,6 +258,25 @@ async def test_overload_and_again(browser, fake, open_page):
             await alert.locator("button").click()
             await answer_of(page)
             assert await alert.inner_text() == ""
+
+
+@pytest.mark.parametrize("status", [None, 408])
+async def test_a_broken_connection_and_again(open_page, status):
+    """Where the photo did not get through, it need not be chosen once more."""
+    detail = {"detail": "too slow", "reason": "UPLOAD_TOO_SLOW"}
+    async with open_page() as page:
+
+        async def break_off(route):
+            await (route.fulfill(status=status, json=detail) if status else route.abort())
+
+        await page.route("**/api/photos", break_off, times=1)
+        await hand_over(page, "drop")
+        alert = page.locator("#photo-error")
+        await alert.locator("p").wait_for()
+        assert ("too slow" if status else "no connection") in await alert.inner_text()
+        await alert.locator("button").click()
+        await answer_of(page)
+        assert await alert.inner_text() == ""
 
 
 async def test_what_is_no_photo_stays_here(open_page, fake):

@@ -1,7 +1,7 @@
 """Captions from many threads at once, over a scripted decoder."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,8 +22,10 @@ class CountingDecoder:
         self.gate.set()
         self.failing = False
         self.steps = 0
+        self.began = threading.Semaphore(0)
 
     def run(self, inputs):
+        self.began.release()
         self.gate.wait(10)
         self.steps += 1
         if self.failing:
@@ -85,16 +87,33 @@ def test_a_broken_step_fails_its_images_and_no_others(decoder, batch):
     assert batch.submit(encoded(3)).result(10).tokens
 
 
-def test_an_abandoned_request_is_dropped(decoder, batch):
-    """A request given up before its turn is never computed."""
+def test_a_request_cancelled_before_its_turn_is_never_computed(decoder):
+    """The batch has the rows of the others only."""
+    rows = []
+    batch = BatchDecoder(DecoderLoop(decoder, OPTIONS), rows.append)
     decoder.gate.clear()
     first = batch.submit(encoded(3))
-    abandoned = batch.submit(encoded(7))
-    assert abandoned.cancel()
+    assert decoder.began.acquire(timeout=10)
+    assert batch.submit(encoded(7)).cancel()
     decoder.gate.set()
     first.result(10)
-    assert batch.submit(encoded(4)).result(10).tokens
-    assert abandoned.cancelled()
+    batch.close()
+    assert set(rows) == {OPTIONS.beam_size}
+
+
+def test_nobody_waiting_ends_the_decoding(decoder, batch):
+    """Once the caller has left, what was begun costs no more than the step under way."""
+    left = threading.Event()
+    decoder.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(batch.decode, [encoded(7), encoded(11)], left.is_set)
+        assert decoder.began.acquire(timeout=10)
+        left.set()
+        with pytest.raises(CancelledError):
+            waiting.result(10)
+    decoder.gate.set()
+    batch.close()
+    assert decoder.steps == 1
 
 
 def test_closing_finishes_what_was_submitted(decoder):

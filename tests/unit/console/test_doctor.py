@@ -42,6 +42,15 @@ def test_what_is_missing_names_how_to_get_it(lookalike, monkeypatch):
     assert 'pip install "lookalike[training]"' in found["torch"]["says"]
 
 
+def test_the_one_program_that_bots_use_is_looked_for(lookalike, monkeypatch):
+    """A voice; what makes sound and video of its own accord is a library."""
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    found = checks(lookalike("doctor", "--json"))
+    assert found["espeak-ng"]["state"] == "note"
+    assert found["espeak-ng"]["says"] == "missing, for speech without Google"
+    assert "ffmpeg" not in found
+
+
 def test_settings_are_seen_wherever_they_are(lookalike, monkeypatch, tmp_path):
     """The environment, the .env file, the folder of secrets."""
     monkeypatch.setenv("LOOKALIKE_TELEGRAM_TOKEN", "12345:secret")

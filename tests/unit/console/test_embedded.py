@@ -89,16 +89,15 @@ async def test_it_serves_for_the_call_and_is_gone_afterwards(python):
     async with embedded.embedded_server() as server:
         pid, arguments, _ = json.loads(notes.read_text())
         assert arguments[:2] == ["-m", "model_server"]
-        assert arguments[2:6] == ["--host", "127.0.0.1", "--port", "0"]
+        assert arguments[2:7] == ["--private", "--host", "127.0.0.1", "--port", "0"]
         async with LookalikeClient(server.address, token=server.token) as client:
             assert await client.is_serving()
         assert is_running(pid)
     assert not is_running(pid)
 
 
-async def test_what_is_set_for_the_public_server_is_not_inherited(python, monkeypatch):
-    """Neither its TLS nor its tokens; a token of its own keeps others out."""
-    monkeypatch.setenv("LOOKALIKE_TLS_CERTIFICATE", "cert.pem")
+async def test_it_has_a_token_of_its_own_and_the_other_settings(python, monkeypatch):
+    """Others on this machine are kept out; it works on the same gallery."""
     monkeypatch.setenv("LOOKALIKE_TOKENS", "public")
     monkeypatch.setenv("LOOKALIKE_DATA_DIR", "/data")
     notes = python(GOOD)
@@ -107,7 +106,6 @@ async def test_what_is_set_for_the_public_server_is_not_inherited(python, monkey
     assert kept["LOOKALIKE_DATA_DIR"] == "/data"
     assert kept["LOOKALIKE_TOKENS"] == server.token
     assert len(server.token) > 20
-    assert "LOOKALIKE_TLS_CERTIFICATE" not in kept
 
 
 async def test_it_is_stopped_when_the_call_fails(python):

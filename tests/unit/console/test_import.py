@@ -136,7 +136,7 @@ def test_a_broken_person_json_costs_one_person(lookalike, people, content):
     folder = people(Ada=1, Bob=1)
     (folder / "Ada" / "person.json").write_text(content)
     result = lookalike("celebrities", "import", folder)
-    assert result.exit_code == 0
+    assert result.exit_code == 4
     assert "1 person added" in result.stdout
     assert "person.json cannot be used" in result.stdout
 
@@ -148,7 +148,7 @@ def test_the_report_names_what_was_skipped_and_why(lookalike, people, tmp_path, 
     for path in (folder / "Ada" / "01.jpg", folder / "Cy" / "00.jpg"):
         path.write_bytes(path.read_bytes() + b"noface")
     result = lookalike("celebrities", "import", folder, "--report", "report.json")
-    assert result.exit_code == 0
+    assert result.exit_code == 4
     assert "1 person added; 2 photos enrolled." in result.stdout
     assert "2 people could not be added." in result.stdout
     assert f"{folder / 'Ada' / '01.jpg'}: NO_FACE: It says noface" in result.stdout
@@ -167,6 +167,7 @@ def test_a_long_report_is_summed_up(lookalike, people, fake):
     for path in (folder / "Ada").glob("[1-3]?.jpg"):
         path.write_bytes(path.read_bytes() + b"twice")
     result = lookalike("celebrities", "import", folder)
+    assert result.exit_code == 0  # they are there: nothing is lost
     assert "30 x DUPLICATE_PHOTO" in result.stdout
     assert "and 10 more; --report FILE lists them all" in result.stdout
 
@@ -177,6 +178,17 @@ def test_a_folder_without_people_is_an_error(lookalike, tmp_path, folder):
     (tmp_path / "empty").mkdir()
     result = lookalike("celebrities", "import", folder)
     assert result.exit_code == 4
+
+
+@pytest.mark.parametrize(("bad", "code"), [((), 0), (("00",), 4), (("00", "01"), 4)])
+def test_the_exit_code_tells_whether_all_could_be_used(lookalike, people, fake, bad, code):
+    """Scripts learn of a photo that was left out, and of a person without any."""
+    folder = people(Ada=2, Bob=1)
+    for name in bad:
+        path = folder / "Ada" / f"{name}.jpg"
+        path.write_bytes(path.read_bytes() + b"noface")
+    assert lookalike("celebrities", "import", folder).exit_code == code
+    assert "celebrities/bob" in fake.gallery  # the others are added all the same
 
 
 async def imported(folder, fake, **options):

@@ -135,6 +135,22 @@ async def test_a_photo_over_the_message_limit_is_too_large(client: LookalikeClie
     assert caught.value.reason == "PHOTO_TOO_LARGE"
 
 
+async def test_two_photos_that_fit_alone_may_be_too_large_together(
+    server: FakeServer, client: LookalikeClient
+) -> None:
+    """They are not sent, and the error says so; two that just fit are."""
+    half = MAX_MESSAGE_BYTES // 2
+    for call in (
+        client.compare(b"x" * half, b"y" * half),
+        client.match(b"x" * half, additional_photos=[b"y" * half]),
+    ):
+        with pytest.raises(BadPhoto) as caught:
+            await call
+        assert caught.value.reason == "PHOTOS_TOO_LARGE"
+    assert not server.calls
+    assert await client.compare(b"x" * (half - 2**15), b"y" * (half - 2**15))
+
+
 async def test_nothing_of_a_photo_is_in_an_error(
     server: FakeServer, client: LookalikeClient
 ) -> None:

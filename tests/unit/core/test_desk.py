@@ -9,14 +9,23 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from grpc_status import rpc_status
 from PIL import Image
 
 from bots.core.answer import Asker, Mode
 from bots.core.desk import PhotoDesk
+from bots.core.errors import BadPhoto
 from bots.core.reply import Action, LineKind, Press, Reply, ReplyKind
 from bots.core.settings import BotSettings, NsfwPolicy
 from lookalike.v1 import photo_pb2
-from tests.support.fake_server import Failure, FakeServer, analysis, face, picture
+from tests.support.fake_server import (
+    Failure,
+    FakeServer,
+    analysis,
+    face,
+    picture,
+    running_server,
+)
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
@@ -95,6 +104,17 @@ async def test_a_crowd_is_cut_and_said_so(
     assert "There are 3 more faces in the picture." in reply.text
 
 
+async def test_a_crowd_that_the_server_stops_counting_is_said_to_be_larger(
+    server: FakeServer, asker: Asker
+) -> None:
+    """However many faces an answer shows."""
+    server.script = lambda _: analysis(*(face(x=n * 50) for n in range(25)))
+    for shown, said in ((6, "There are at least 5 more"), (10, "There is at least 1 more")):
+        async with PhotoDesk.open(BotSettings(server=server.address, max_faces=shown)) as desk:
+            reply = await desk.handle_photo(asker, [picture()])
+        assert said in reply.text
+
+
 async def test_without_a_face_the_caption_is_told_and_what_helps(
     server: FakeServer, desk: PhotoDesk, asker: Asker
 ) -> None:
@@ -127,6 +147,79 @@ async def test_two_photos_are_compared_as_well(desk: PhotoDesk, asker: Asker) ->
     """Two photos in one message: how alike the faces are."""
     reply = await desk.handle_photo(asker, [picture("red"), picture("blue")])
     assert "The two faces are alike: 64 of 100" in reply.text
+
+
+@pytest.mark.parametrize("method", ["CompareFaces", "MatchFaces"])
+async def test_an_answer_does_without_what_the_server_fails_at(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """What was found out about the photos is told, whatever becomes of the bonus."""
+    overloaded = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=60)
+
+    async def broken(_request: object, context: grpc.aio.ServicerContext) -> None:
+        await context.abort_with_status(rpc_status.to_status(overloaded.status))
+
+    monkeypatch.setattr(FakeServer, method, staticmethod(broken))
+    async with running_server() as one, PhotoDesk.open(BotSettings(server=one.address)) as desk:
+        one.same_person_probability = 0.9
+        reply = await desk.handle_photo(asker, [picture("red"), picture("blue")])
+    assert reply.kind is ReplyKind.ANSWER
+    assert "Photo 2: A person smiles." in reply.text
+
+
+async def test_photos_too_large_to_be_compared_are_answered_each(
+    server: FakeServer, desk: PhotoDesk, asker: Asker
+) -> None:
+    """An album of two large photos; where only their likeness was asked for, it says why not."""
+    large = [picture(color) + bytes(13 * 2**20) for color in ("red", "blue")]
+    reply = await desk.handle_photo(asker, large)
+    assert reply.kind is ReplyKind.ANSWER
+    assert "alike" not in reply.text
+    compared = await desk.compare(asker, *large)
+    assert compared.text == "Together these photos are too large. Please send smaller ones."
+
+
+async def test_one_bad_photo_does_not_cost_the_album(
+    server: FakeServer, desk: PhotoDesk, asker: Asker
+) -> None:
+    """The others are answered, under their own numbers; what is wrong with it is said."""
+    bad = picture("black")
+
+    def script(photo: bytes) -> photo_pb2.AnalyzePhotoResponse:
+        if photo == bad:
+            raise Failure(grpc.StatusCode.INVALID_ARGUMENT, "CORRUPT_PHOTO")
+        return analysis(face())
+
+    server.script = script
+    gone = BadPhoto("gone", reason="EMPTY_PHOTO")
+    reply = await desk.handle_photo(asker, [picture("red"), bad, gone, picture("blue")])
+    assert reply.kind is ReplyKind.ANSWER
+    assert reply.text.startswith(
+        "Photo 1: A person smiles.\n"
+        "Photo 4: A person smiles.\n"
+        "Photo 2: This photo is damaged or was cut off on its way. Please send it again.\n"
+        "Photo 3: This file is empty."
+    )
+    answer = desk.answers.get(reply.key)
+    assert answer
+    assert all(error.__traceback__ is None for error in answer.failed.values())
+    failed = await desk.handle_photo(asker, [bad, gone])
+    assert (failed.kind, failed.reason) == (ReplyKind.ERROR, "CORRUPT_PHOTO")
+
+
+async def test_an_album_over_the_limit_is_given_up_at_once(
+    server: FakeServer, asker: Asker
+) -> None:
+    """Nothing of it goes on behind the refusal."""
+    server.delay_s = 0.2
+    settings = BotSettings(server=server.address, calls_at_once=1, queue_per_user=2)
+    async with PhotoDesk.open(settings) as desk:
+        reply = await desk.handle_photo(asker, [picture()] * 5)
+        assert reply.kind is ReplyKind.LIMITED
+        assert desk._queue.waiting == 0
+        again = await desk.handle_photo(asker, [picture()])
+    assert again.kind is ReplyKind.ANSWER
+    assert server.count("AnalyzePhoto") <= 2
 
 
 async def test_comparing_shows_both_faces(desk: PhotoDesk, asker: Asker) -> None:
@@ -236,6 +329,20 @@ async def test_an_answer_that_was_forgotten_is_made_again(desk: PhotoDesk, asker
     assert (await desk.handle_press(asker, "nonsense")).reason == "EXPIRED"
 
 
+async def test_an_answer_made_again_belongs_to_who_asked(desk: PhotoDesk, asker: Asker) -> None:
+    """Not to whoever pressed a button first, where the platform knows better."""
+
+    async def photos() -> Sequence[bytes]:
+        return [picture()]
+
+    group = replace(asker, group=True)
+    press = Press("longgone", Action.MATCHES, 1).data
+    stranger = replace(group, user="somebody")
+    await desk.handle_press(stranger, press, photos=photos, owner=asker.user)
+    assert desk.may_delete(group, press)
+    assert not desk.may_delete(stranger, press)
+
+
 async def test_what_was_refused_is_not_shown_by_a_button_either(
     server: FakeServer, desk: PhotoDesk, asker: Asker
 ) -> None:
@@ -282,6 +389,21 @@ async def test_celebrities_are_found_by_name(desk: PhotoDesk, asker: Asker) -> N
     assert nobody.text == "I know nobody by the name of Nobody Inparticular."
     assert (await desk.celebrity(asker, " ")).reason == "CELEBRITY_NOT_FOUND"
     assert (await desk.suggest("Star 1"))[:2] == ["Star 1", "Star 10"]
+
+
+async def test_another_portrait_has_another_key(
+    server: FakeServer, desk: PhotoDesk, asker: Asker
+) -> None:
+    """Platforms remember pictures by their keys, longer than anybody else does."""
+    first = await desk.celebrity(asker, "Star 2")
+    server.portrait = picture("navy")
+    async with PhotoDesk.open(BotSettings(server=server.address)) as restarted:
+        second = await restarted.celebrity(asker, "Star 2")
+        third = await restarted.celebrity(asker, "Star 2")
+    assert first.picture
+    assert second.picture
+    assert third.picture
+    assert first.picture.key != second.picture.key == third.picture.key
 
 
 async def test_spoken_words_keep_the_languages_apart(desk: PhotoDesk, asker: Asker) -> None:

@@ -37,6 +37,23 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
     assert texts_for("en").percent(0.031) == "3%"
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "<1%"),
+        (0.004, "<1%"),
+        (0.006, "1%"),
+        (0.5, "50%"),
+        (0.994, "99%"),
+        (0.997, ">99%"),
+        (1.0, ">99%"),
+    ],
+)
+def test_nothing_is_said_to_be_sure(share: float, said: str) -> None:
+    """What is nearly 0 or 1 is not rounded to it."""
+    assert texts_for("en").percent(share) == said
+
+
 def test_only_arabic_runs_from_right_to_left() -> None:
     """The direction comes with the language."""
     assert [code for code in LANGUAGES if texts_for(code).right_to_left] == ["ar"]

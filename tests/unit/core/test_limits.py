@@ -71,6 +71,19 @@ async def test_giving_up_loses_no_turn() -> None:
         await _take(queue, "d")
 
 
+async def test_giving_up_just_before_the_turn_is_giving_up() -> None:
+    """The place is passed over before whoever gave it up has left."""
+    queue = FairQueue(turns=1, waiting_per_user=5)
+    async with queue.turn("a"):
+        waiting = asyncio.create_task(_take(queue, "b"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with asyncio.timeout(1):
+        await _take(queue, "c")
+
+
 async def _take(queue: FairQueue, user: str) -> None:
     async with queue.turn(user):
         pass

@@ -29,7 +29,7 @@ async def test_settings_outlast_a_restart(tmp_path: Path) -> None:
 
 
 async def test_forgetting_leaves_nothing_and_touches_nobody_else(tmp_path: Path) -> None:
-    """Not in the table, and not in the file either."""
+    """Not in the table, and in no file either, whether the bot still runs or not."""
     path = tmp_path / "bots.sqlite3"
     async with SettingsStore(path, "test") as store:
         await store.put(Scope.USER, "me", "language", "a-very-rare-word")
@@ -37,6 +37,8 @@ async def test_forgetting_leaves_nothing_and_touches_nobody_else(tmp_path: Path)
         await store.forget(Scope.USER, "me")
         assert await store.language("me") is None
         assert await store.language("other") == "hi"
+        for file in tmp_path.iterdir():  # noqa: ASYNC240
+            assert b"a-very-rare-word" not in file.read_bytes()
     assert b"a-very-rare-word" not in path.read_bytes()
 
 

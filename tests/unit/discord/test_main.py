@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
 import discord
 import pytest
 from typer.testing import CliRunner
@@ -19,8 +25,11 @@ def clean(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["sync"]])
-def test_without_a_token_it_says_what_is_missing(arguments):
-    """Neither running nor publishing starts without a token."""
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_it_says_what_is_missing(monkeypatch, arguments, token):
+    """Neither running nor publishing starts without a token; an empty one is none."""
+    if token is not None:
+        monkeypatch.setenv("LOOKALIKE_DISCORD_TOKEN", token)
     result = CliRunner().invoke(command.app, arguments)
     assert result.exit_code == 2
     assert "LOOKALIKE_DISCORD_TOKEN" in result.output
@@ -75,6 +84,43 @@ def test_sync_publishes_and_says_how_many(monkeypatch):
     assert result.exit_code == 0, result.output
     assert "11 commands" in result.output
     assert seen == ["t0ken", (7, False)]
+
+
+BUSY = """
+    import asyncio
+    from bots.discord import __main__ as command
+    from bots.discord.bot import LookalikeBot
+
+    async def answer(bot):
+        with bot.busy():
+            print("begun", flush=True)
+            await asyncio.sleep(0.5)
+            print("answered", flush=True)
+
+    async def start(bot, token):
+        answering = asyncio.create_task(answer(bot))
+        await asyncio.Event().wait()
+
+    LookalikeBot.start = start
+    command.main()
+"""
+
+
+def test_a_stop_lets_it_finish_what_it_has_begun():
+    """Containers and supervisors send SIGTERM: the answer under way is given, then it leaves."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(BUSY)],
+        env=os.environ
+        | {"LOOKALIKE_DISCORD_TOKEN": "t0ken", "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "begun\n", process.communicate()
+    process.send_signal(signal.SIGTERM)
+    output, log = process.communicate(timeout=60)
+    assert (output, process.returncode) == ("answered\n", 0), log
+    assert "Traceback" not in log
 
 
 def test_intents_are_as_few_as_possible():

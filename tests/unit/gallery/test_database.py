@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from alembic.script import ScriptDirectory
 from model_server.errors import GalleryUnavailableError
 from model_server.gallery import database as database_module
 from model_server.gallery.database import HEAD, Database
-from model_server.gallery.schema import METADATA
+from model_server.gallery.schema import CELEBRITIES, FACTS, METADATA
 from tests.support.galleries import face_of, open_gallery, person
 
 
@@ -38,6 +39,25 @@ def test_the_newest_migration_is_the_one_that_is_looked_for():
     """HEAD saves importing Alembic at every start; it must not be forgotten."""
     folder = Path(database_module.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_names_that_were_folded_by_an_earlier_version_are_folded_anew(database_url, seed):
+    """They are found as names of today are; ids stay as they were."""
+    gallery = open_gallery(database_url, seed, follow=False)
+    gallery.create(replace(person("Łukasz Żal"), id="ukasz-zal", aliases=("Søren",)))
+    old = {"sort_key": "łukasz zal", "search_key": "\nłukasz zal\nsøren"}
+    run(
+        gallery.store.database,
+        sa.update(CELEBRITIES).where(CELEBRITIES.c.id == "ukasz-zal").values(old),
+        sa.text("UPDATE alembic_version SET version_num = '0001'"),
+    )
+    assert gallery.list(page_size=9, query="lukasz").total == 0
+    gallery.close()
+    gallery = open_gallery(database_url, seed, follow=False)
+    assert gallery.list(page_size=1).celebrities[0].id == "ukasz-zal"
+    for query in ("lukasz", "soren"):
+        assert gallery.list(page_size=9, query=query).total == 1
+    gallery.close()
 
 
 def test_an_address_without_a_server_is_unavailable():
@@ -74,6 +94,38 @@ def test_a_full_disk_is_unavailable_and_reading_goes_on(tmp_path, seed):
     assert gallery.list(page_size=9).total == 2
     assert gallery.match(face_of("Seed One").embedding[None], max_matches=1)[0]
     gallery.close()
+
+
+def test_a_damaged_file_is_unavailable(tmp_path):
+    """What SQLite cannot read is the disk's fault."""
+    (tmp_path / "g.sqlite3").write_bytes(b"no database " * 100)
+    with pytest.raises(GalleryUnavailableError, match="check its disk"):
+        Database(f"sqlite:///{tmp_path / 'g.sqlite3'}")
+
+
+def test_a_mistake_of_ours_is_not_blamed_on_the_disk(database_url):
+    """A statement that is wrong will be as wrong the next time: nobody is told to try again."""
+    database = Database(database_url)
+    row = sa.insert(FACTS).values(name="name", value="value")
+    with pytest.raises(sa.exc.IntegrityError):
+        run(database, row, row)
+    database.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_role_without_rights_is_unavailable(database_url):
+    """PostgreSQL's "permission denied" is the operator's to mend, and told as such."""
+    database = Database(database_url)
+    statements = ("CREATE ROLE guest", "SET LOCAL ROLE guest", "SELECT * FROM public.facts")
+    with pytest.raises(GalleryUnavailableError, match="permission denied"):
+        run(database, *map(sa.text, statements))
+    database.close()
+
+
+def run(database, *statements):
+    with database.writing() as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def test_a_read_only_data_directory_is_unavailable(tmp_path, seed):

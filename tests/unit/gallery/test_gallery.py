@@ -14,6 +14,7 @@ from model_server.errors import (
     InvalidRequestError,
     WrongPersonError,
 )
+from model_server.gallery.archive import export_gallery, restore_gallery
 from tests.support.galleries import face_of, open_gallery, person, write_seed
 
 
@@ -23,7 +24,7 @@ def names_of(page):
 
 def best_of(gallery, face, **options):
     matches = gallery.match(face.embedding[None], max_matches=1, **options)[0]
-    return matches[0].celebrity_id if matches else None
+    return matches[0].celebrity.id if matches else None
 
 
 def test_a_new_gallery_holds_the_people_of_the_seed(gallery):
@@ -38,7 +39,7 @@ def test_the_best_match_is_the_same_however_many_are_asked_for(gallery):
     probe = face_of("Seed Two", 1).embedding[None]
     [one], (first, second) = (gallery.match(probe, max_matches=n)[0] for n in (1, 2))
     assert one == first
-    assert second.celebrity_id == "seed-one"
+    assert second.celebrity.id == "seed-one"
 
 
 def test_a_created_celebrity_is_read_back_as_it_was_given(gallery):
@@ -178,6 +179,16 @@ def test_a_query_finds_names_and_aliases_without_accents(gallery):
     assert gallery.list(page_size=9, query="c_uz").total == 0
 
 
+def test_a_query_finds_letters_that_have_no_accent_but_a_stroke(gallery):
+    """Neither their case nor how they are typed counts, nor do joiners."""
+    gallery.create(replace(person("Łukasz Żal"), id="a"))
+    gallery.create(replace(person("علی\u200cپور"), id="b", aliases=("Søren",)))
+    assert names_of(gallery.list(page_size=9, query="lukasz z")) == ["Łukasz Żal"]
+    assert names_of(gallery.list(page_size=9, query="ŁUKASZ")) == ["Łukasz Żal"]
+    assert [one.id for one in gallery.list(page_size=9, query="soren").celebrities] == ["b"]
+    assert [one.id for one in gallery.list(page_size=9, query="علیپور").celebrities] == ["b"]
+
+
 def test_lists_and_matches_are_filtered_by_all_tags(gallery):
     """Only who carries every tag is shown or matched, also right after a change."""
     gallery.create(person("Ada", "field:actor", "country:india"), [face_of("ada")])
@@ -189,6 +200,38 @@ def test_lists_and_matches_are_filtered_by_all_tags(gallery):
     assert best_of(gallery, face_of("eve", 1), required_tags=["no:one"]) is None
     gallery.update(person("Eve", *both))
     assert best_of(gallery, face_of("eve", 1), required_tags=both) == "eve"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"query": "x" * 60_000},
+        {"query": "a\0"},
+        {"required_tags": [f"a:{number}" for number in range(1000)]},
+        {"required_tags": ["a:b\0"]},
+        {"required_tags": ["Actor"]},
+    ],
+)
+def test_what_nobody_can_be_called_is_not_searched_for(gallery, wanted):
+    """Databases fail at some of it, each at something else."""
+    with pytest.raises(InvalidRequestError) as caught:
+        gallery.list(page_size=1, **wanted)
+    assert caught.value.metadata["field"] in wanted
+
+
+def test_the_longest_name_and_the_most_tags_can_be_searched_for(gallery):
+    """Whatever becomes of a letter when it is folded; this one becomes eighteen."""
+    tags = [f"{'k' * 40}:{'v' * 78}{number:02}" for number in range(50)]
+    ada = gallery.create(replace(person("Ada"), display_name="\ufdfa" * 200, tags=tuple(tags)))
+    found = gallery.list(page_size=1, query=ada.display_name, required_tags=tags)
+    assert found.celebrities == (ada,)
+
+
+@pytest.mark.parametrize("values", [{"aliases": ("a\0",)}, {"tags": ("a:b\x7f",)}])
+def test_control_characters_are_no_part_of_a_name_or_a_tag(gallery, values):
+    """PostgreSQL cannot keep some of them, and nobody can type them."""
+    with pytest.raises(InvalidRequestError):
+        gallery.create(replace(person("Ada"), **values))
 
 
 @pytest.mark.parametrize("token", ["!", "AAAA", "bm90IGEgdG9rZW4gYXQgYWxsLCByZWFsbHk=", "é"])
@@ -211,11 +254,21 @@ def test_each_celebrity_is_matched_once_by_its_best_face(gallery):
     """Many faces of one person do not crowd out the others."""
     gallery.create(person("Ada"), [face_of("ada", number) for number in range(40)])
     matches = gallery.match(face_of("ada", 3).embedding[None], max_matches=3)[0]
-    assert matches[0].celebrity_id == "ada"
-    assert len({match.celebrity_id for match in matches}) == len(matches) == 3
+    assert matches[0].celebrity.id == "ada"
+    assert len({match.celebrity.id for match in matches}) == len(matches) == 3
     assert matches[0].similarity.cosine == pytest.approx(1, abs=1e-3)
     likeness = [match.similarity.likeness for match in matches]
     assert likeness == sorted(likeness, reverse=True)
+
+
+def test_a_match_says_all_of_the_celebrity(gallery):
+    """Whoever shows it asks nothing more of the gallery; a new name is shown at once."""
+    probe = face_of("Seed One", 1).embedding[None]
+    [match] = gallery.match(probe, max_matches=1)[0]
+    assert match.celebrity == gallery.get("seed-one")
+    renamed = gallery.update(replace(match.celebrity, display_name="Countess"))
+    [match] = gallery.match(probe, max_matches=1)[0]
+    assert match.celebrity == renamed
 
 
 def test_nothing_to_match_is_no_error(gallery):
@@ -224,6 +277,40 @@ def test_nothing_to_match_is_no_error(gallery):
     assert gallery.match(face_of("x").embedding[None], max_matches=5, required_tags=["no:one"]) == [
         ()
     ]
+
+
+def test_reference_people_count_as_strangers_whatever_becomes_of_them(
+    gallery, database_url, seed, tmp_path
+):
+    """Added, removed, added again or restored: their own faces are passed over, as at a start."""
+    names = [f"stranger-{number}" for number in range(20)]
+
+    def add(*names):
+        for name in names:
+            gallery.create(person(name), [face_of(name)])
+
+    def restore():
+        export_gallery(gallery.store, tmp_path / "gallery.zip")
+        restore_gallery(gallery.store, tmp_path / "gallery.zip")
+        gallery.refresh()
+
+    probe = face_of("seed-one", 5).embedding[None]
+    for change in (
+        lambda: add(*names),
+        lambda: gallery.delete(names[0]),
+        lambda: add(names[0]),
+        restore,
+    ):
+        change()
+        started = open_gallery(database_url, seed, follow=False)
+        [said], [expected] = (one.match(probe, max_matches=30) for one in (gallery, started))
+        started.close()
+        assert len(said) == len(expected)
+        for match, other in zip(said, expected, strict=True):
+            assert match.similarity.likeness == pytest.approx(other.similarity.likeness, abs=0.1)
+            assert match.similarity.same_person_probability == pytest.approx(
+                other.similarity.same_person_probability, abs=1e-3
+            )
 
 
 def test_a_gallery_survives_a_restart(gallery, database_url, seed):

@@ -5,7 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from model_server.analyzer import Enrolment
+from model_server.bundle import write_manifest
+from model_server.errors import GalleryUnavailableError
+from model_server.faces.embedder import FaceEmbedder
 from model_server.gallery import __main__ as commands
+from model_server.gallery.rebuild import Rebuild
 from tests.support.galleries import face_of, write_seed
 
 
@@ -23,10 +27,24 @@ class Analyzer:
         pass
 
 
+def write_embedder(folder, version="test"):
+    folder.mkdir(exist_ok=True)
+    write_manifest(
+        folder,
+        {
+            "name": "embedder",
+            "version": version,
+            "kind": FaceEmbedder.KIND,
+            "license": "made up",
+        },
+    )
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Runs a command in an installation of its own; returns status and output."""
     write_seed(tmp_path / "bundles" / "gallery")
+    write_embedder(tmp_path / "bundles" / "embedder")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOOKALIKE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LOOKALIKE_BUNDLES_DIR", str(tmp_path / "bundles"))
@@ -60,12 +78,49 @@ def test_a_folder_is_imported_exported_and_restored(run, tmp_path):
     assert run("status")[1] == "3 people, 4 faces of embedder-test"
 
 
+def test_an_interrupted_rebuild_is_no_success(run, monkeypatch):
+    """What was done is said, then what went wrong."""
+
+    def fail(self):
+        raise GalleryUnavailableError("the disk is full")
+
+    monkeypatch.setattr(Rebuild, "wait", fail)
+    assert run("rebuild") == (1, "0 pictures embedded, 0 failed the disk is full")
+
+
 def test_a_mistake_is_said_in_one_sentence(run, tmp_path):
     """No traceback: what is wrong, and a status of 1."""
     (tmp_path / "all.zip").write_bytes(b"no archive")
     status, output = run("restore", tmp_path / "all.zip", "--yes")
     assert (status, output) == (1, "the file is no gallery, or it is damaged")
     assert run("status")[1] == "2 people, 2 faces of embedder-test"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("restore", "missing.zip", "--yes"),
+        ("import-folder", "missing"),
+        ("import-csv", "missing.csv"),
+        ("export", "missing/all.zip"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(run, arguments):
+    """No traceback, whichever command it is."""
+    status, output = run(*arguments)
+    assert status == 1
+    assert output.startswith("missing")
+    assert output.endswith(": No such file or directory")
+
+
+def test_faces_are_those_of_the_embedder_that_runs(run, tmp_path):
+    """An embedder that the seed is not of is refused: its faces would pass for the seed's."""
+    write_embedder(tmp_path / "bundles" / "embedder", "newer")
+    (tmp_path / "photos" / "Ada").mkdir(parents=True)
+    (tmp_path / "photos" / "Ada" / "1.jpg").write_bytes(b"ada 1")
+    status, output = run("import-folder", tmp_path / "photos")
+    assert status == 1
+    assert "was made with embedder-test, the server runs embedder-newer" in output
 
 
 def test_people_who_are_there_twice_are_listed(run, tmp_path):

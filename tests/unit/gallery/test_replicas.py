@@ -5,10 +5,17 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from model_server.errors import CelebrityNotFoundError, GalleryMismatchError
+from model_server.errors import (
+    CelebrityNotFoundError,
+    GalleryMismatchError,
+    GalleryUnavailableError,
+)
+from model_server.gallery.rebuild import prune
 from tests.support.galleries import face_of, open_gallery, person, write_seed
 
 WITHIN_S = 10
@@ -24,7 +31,7 @@ def eventually(check):
 
 def best_of(gallery, face, **options):
     matches = gallery.match(face.embedding[None], max_matches=1, **options)[0]
-    return matches[0].celebrity_id if matches else None
+    return matches[0].celebrity.id if matches else None
 
 
 @pytest.fixture
@@ -87,6 +94,34 @@ def test_replicas_that_write_at_once_lose_nothing(replicas):
         eventually(lambda replica=replica: len(replica) == 2 + len(names))
         assert [best_of(replica, face_of(name, 1)) for name in names] == names
         assert replica.list(page_size=1).total == 2 + len(names)
+
+
+def test_replicas_that_change_two_fields_at_once_keep_both(replicas):
+    """One changes the tags, the other the aliases: neither puts back what the other had."""
+    replicas[0].create(person("Ada"))
+    lost = []
+
+    def change(replica, field, values):
+        for before, value in pairwise(values):
+            if getattr(replica.store.get("ada"), field) != before:
+                lost.append(before)
+            replica.update(replace(person("Ada"), **{field: value}), [field])
+
+    rounds = range(40)
+    threads = [
+        threading.Thread(target=change, args=(replica, field, [(), *values]))
+        for replica, field, values in (
+            (replicas[0], "tags", [(f"round:{number}",) for number in rounds]),
+            (replicas[1], "aliases", [(f"Ada {number}",) for number in rounds]),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lost == []
+    ada = replicas[0].store.get("ada")
+    assert (ada.tags, ada.aliases) == (("round:39",), ("Ada 39",))
 
 
 def test_two_that_start_at_once_plant_the_seed_once(database_url, seed):
@@ -159,6 +194,46 @@ def test_another_embedder_embeds_kept_pictures_anew_beside_the_old(gallery, data
     again = newer.rebuild(Reembedder())
     again.wait()
     assert again.done == 0
+    newer.close()
+
+
+@pytest.mark.parametrize("picture", [None, b"ada"])
+def test_a_photo_that_was_enrolled_anew_is_not_in_the_way(gallery, database_url, tmp_path, picture):
+    """Its old picture belongs to the new face; those behind it are embedded, once for all."""
+    for name in ("ada", "eve"):
+        gallery.create(person(name), [face_of(name, picture=name.encode())])
+    new_seed = write_seed(tmp_path / "new", embedder_version="embedder-new", photo=2)
+    newer = open_gallery(database_url, new_seed, embedder_version="embedder-new", follow=False)
+    newer.add_face("ada", face_of("ada", 2, photo_digest="ada-0", picture=picture))
+    rebuild = newer.rebuild(Reembedder())
+    rebuild.wait()
+    assert (rebuild.done, rebuild.failed) == (1, 0)
+    assert [newer.get(name).face_count for name in ("ada", "eve")] == [1, 1]
+    assert newer.picture_of("ada") == b"ada"
+    idle = Reembedder()
+    idle.enrol = None  # is not asked again
+    newer.rebuild(idle).wait()
+    prune(newer.store)
+    assert newer.picture_of("ada") == b"ada"
+    newer.close()
+
+
+def test_an_interrupted_rebuild_says_so(gallery, database_url, tmp_path, monkeypatch):
+    """Whoever waits for it hears what happened; the rest is done the next time."""
+    gallery.create(person("ada"), [face_of("ada", picture=b"ada")])
+    new_seed = write_seed(tmp_path / "new", embedder_version="embedder-new", photo=2)
+    newer = open_gallery(database_url, new_seed, embedder_version="embedder-new", follow=False)
+
+    def full():
+        raise GalleryUnavailableError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(newer.store, "writing", full)
+        with pytest.raises(GalleryUnavailableError, match="full"):
+            newer.rebuild(Reembedder()).wait()
+    again = newer.rebuild(Reembedder())
+    again.wait()
+    assert again.done == 1
     newer.close()
 
 

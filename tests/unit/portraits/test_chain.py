@@ -167,6 +167,36 @@ async def test_only_so_many_questions_at_once(someone):
     assert (len(provider.asked), provider.most_running) == (6, 2)
 
 
+async def test_our_own_queue_is_not_the_provider_s_failure(someone):
+    """Who waits in vain gets a card; the time of one answer begins when it is asked for."""
+    gate = asyncio.Event()
+    provider = Fake(gate)
+    link = Link(provider, max_concurrent=1, timeout_s=60, max_wait_s=0.01)
+    link.breaker = CircuitBreaker(max_failures=1)
+    chain = PortraitChain([link])
+    first = asyncio.create_task(chain.get(someone("first")))
+    waited = await asyncio.gather(*(chain.get(someone(str(number))) for number in range(3)))
+    assert {portrait.source for portrait in waited} == {PortraitSource.CARD}
+    gate.set()
+    assert await first == PICTURE
+    assert await chain.get(someone("next")) == PICTURE
+    assert len(provider.asked) == 2
+
+
+async def test_waiting_takes_nothing_of_the_time_for_the_answer(someone):
+    """A question that had to wait has as long for its answer as any other."""
+
+    class SlowAtFirst(Fake):
+        async def find(self, person, width_px):
+            if person.id == "first":
+                await asyncio.Event().wait()
+            return PICTURE
+
+    chain = PortraitChain([Link(SlowAtFirst(), max_concurrent=1, timeout_s=0.05, max_wait_s=60)])
+    first, second = await asyncio.gather(chain.get(someone("first")), chain.get(someone("second")))
+    assert (first.source, second) == (PortraitSource.CARD, PICTURE)
+
+
 async def test_what_was_found_is_kept(someone, cache):
     """The next caller gets it from the disk, in the same process or not."""
     provider = Fake(PICTURE)

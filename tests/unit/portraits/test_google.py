@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -169,36 +170,58 @@ class Clock:
 def test_the_budget_ends_the_day(tmp_path):
     """The search after the last free one is refused, and the next day is a new one."""
     clock = Clock()
-    budget = DailyBudget(2, tmp_path / "count.json", clock)
+    budget = DailyBudget(2, tmp_path, clock)
     budget.spend()
     budget.spend()
-    with pytest.raises(QuotaExceededError) as caught:
-        budget.spend()
+    for _ in range(3):
+        with pytest.raises(QuotaExceededError) as caught:
+            budget.spend()
     assert caught.value.retry_after_s == 20 * 3600  # 12:00 UTC is 04:00 in California
     clock.time = datetime(2026, 11, 22, 8, 1, tzinfo=UTC)
     budget.spend()
+    # One byte a search, and nothing of the day before.
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"2026-11-22": b"."}
 
 
 def test_the_budget_outlives_a_restart(tmp_path):
     """A restarted server does not start counting at nought."""
     clock = Clock()
-    DailyBudget(1, tmp_path / "new" / "count.json", clock).spend()
+    DailyBudget(1, tmp_path / "new", clock).spend()
     with pytest.raises(QuotaExceededError):
-        DailyBudget(1, tmp_path / "new" / "count.json", clock).spend()
+        DailyBudget(1, tmp_path / "new", clock).spend()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"day": 1, "used": "x"}'])
-def test_a_damaged_count_starts_anew(tmp_path, content):
-    """A broken file costs the count, not the portraits."""
-    path = tmp_path / "count.json"
-    path.write_text(content)
-    DailyBudget(1, path, Clock()).spend()
+def test_servers_with_one_cache_share_the_budget(tmp_path):
+    """All of them together search as often as is free, however their searches fall."""
+    clock = Clock()
+    replicas = [DailyBudget(10, tmp_path, clock) for _ in range(4)]
+
+    def spend(number):
+        try:
+            replicas[number % 4].spend()
+        except QuotaExceededError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(spend, range(40))) == 10
+
+
+def test_a_count_that_is_lost_goes_on(tmp_path):
+    """A cache that is emptied does not make the process forget what it spent."""
+    budget = DailyBudget(2, tmp_path, Clock())
+    budget.spend()
+    budget.spend()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(QuotaExceededError):
+        budget.spend()
 
 
 def test_a_count_that_cannot_be_kept_still_counts(tmp_path):
     """Without a writable folder the count holds for this process."""
     (tmp_path / "file").write_text("in the way")
-    budget = DailyBudget(1, tmp_path / "file" / "count.json", Clock())
+    budget = DailyBudget(1, tmp_path / "file" / "count", Clock())
     budget.spend()
     with pytest.raises(QuotaExceededError):
         budget.spend()

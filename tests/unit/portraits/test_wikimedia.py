@@ -132,6 +132,12 @@ async def test_names_are_compared_without_case_and_accents(wikimedia, provider, 
     assert await provider.find(someone(display_name=name), 330) is not None
 
 
+async def test_a_letter_with_a_stroke_is_its_letter(wikimedia, provider, someone):
+    """Names are compared as the gallery compares them."""
+    wikimedia.hits = [hit("Q39666", "Łukasz Żal")]
+    assert await provider.find(someone(display_name="Lukasz Zal"), 330) is not None
+
+
 async def test_an_alias_is_a_name_too(wikimedia, provider, someone):
     """Wikidata says which alias matched."""
     wikimedia.hits = [hit("Q39666", "Penélope Cruz Sánchez", alias="Penélope Cruz")]

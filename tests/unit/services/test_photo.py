@@ -19,21 +19,23 @@ from model_server.analysis import (
     Match,
     Similarity,
 )
-from model_server.errors import CelebrityNotFoundError, InvalidRequestError
+from model_server.errors import InvalidRequestError
 from model_server.gallery.celebrity import Celebrity
 from model_server.metrics import Metrics
 from model_server.services.photo import PhotoService
+from model_server.workers import Workers
 
 SIMILARITY = Similarity(0.5, 61.0, 0.2)
 DETECTION = Detection(
     BoundingBox(1.4, 2.6, 30.0, 40.0), np.arange(10, dtype=np.float32).reshape(5, 2) + 1, 0.9
 )
+ADA = Celebrity("ada", "Ada", ("Countess",), ("field:maths",), "Q7259", 2, True)
 FACE = FaceAnalysis(
     DETECTION,
     quality=0.8,
     caption=Caption("oval face", -0.3, 0.1),
     attributes=(Attribute("face_shape", "oval"),),
-    matches=(Match("ada", SIMILARITY), Match("gone", SIMILARITY)),
+    matches=(Match(ADA, SIMILARITY),),
     crop=b"jpeg",
 )
 TIMINGS, VERSIONS = {"decode": 1.0, "total": 2.0}, {"detector": "detector-1"}
@@ -57,17 +59,10 @@ class FullAnalyzer:
         return Comparison(SIMILARITY, FACE, FACE, TIMINGS, VERSIONS)
 
 
-class OneCelebrity:
-    def get(self, celebrity_id):
-        if celebrity_id != "ada":
-            raise CelebrityNotFoundError("gone")
-        return Celebrity("ada", "Ada", ("Countess",), ("field:maths",), "Q7259", 2, True)
-
-
 @pytest.fixture
 def service():
     with ThreadPoolExecutor(1) as executor:
-        yield PhotoService(FullAnalyzer(), OneCelebrity(), executor, Admission(1), Metrics())
+        yield PhotoService(FullAnalyzer(), Workers(executor, Admission(1), Metrics()))
 
 
 def unset(message, path=""):
@@ -105,16 +100,24 @@ async def test_every_field_of_every_answer_is_filled(service, method, asked):
 
 
 async def test_values_arrive_where_they_belong(service):
-    """Boxes are rounded, landmarks keep their order, a deleted celebrity is left out."""
+    """Boxes are rounded, landmarks keep their order, a match says who it is."""
     response = await service.AnalyzePhoto(photo_pb2.AnalyzePhotoRequest(), None)
     [face] = response.faces
     assert (face.box.x, face.box.y, face.box.width, face.box.height) == (1, 3, 30, 40)
     assert next((point.x, point.y) for point in face.landmarks) == (1, 2)
-    assert [match.celebrity.name for match in face.matches] == ["celebrities/ada"]
-    assert face.matches[0].similarity.likeness == 61
+    [match] = face.matches
+    assert (match.celebrity.name, match.celebrity.display_name) == ("celebrities/ada", "Ada")
+    assert match.similarity.likeness == 61
     assert response.nsfw_score == 0.25
     assert response.image_size.width == 640
     assert "queue" in response.processing_info.timings_ms
+
+
+async def test_tags_that_nobody_can_have_are_a_mistake(service):
+    """They are refused before the photo is looked at; the message names the field."""
+    options = photo_pb2.MatchOptions(required_tags=["field:actor", "Actor"])
+    with pytest.raises(InvalidRequestError, match="match_options.required_tags"):
+        await service.AnalyzePhoto(photo_pb2.AnalyzePhotoRequest(match_options=options), None)
 
 
 async def test_several_photos_of_one_person(service):
@@ -134,5 +137,5 @@ def test_every_field_of_a_celebrity_is_filled():
     """As above, for what CelebrityService answers with."""
     from model_server.services.celebrity import celebrity_to_proto
 
-    message = celebrity_to_proto(OneCelebrity().get("ada"))
+    message = celebrity_to_proto(ADA)
     assert [path for path in unset(message) if not path.endswith(TIMES)] == []

@@ -1,5 +1,7 @@
 """Which programs are started, and where they find each other."""
 
+from pathlib import Path
+
 import pytest
 
 from bots.supervisor import __main__ as main
@@ -12,10 +14,11 @@ def settings(**values):
 
 def test_web_always_bots_with_tokens():
     """The page is always there, other bots where their token is set."""
-    names = [program.name for program in main._bots(settings(), "x:1")]
-    assert names == ["web"]
+    for nothing in ({}, {"telegram_token": "", "discord_token": ""}):
+        names = [program.name for program in main._bots(settings(**nothing), "x:1", Path("port"))]
+        assert names == ["web"]
     with_tokens = settings(telegram_token="1:a", discord_token="b")
-    programs = main._bots(with_tokens, "x:1")
+    programs = main._bots(with_tokens, "x:1", Path("port"))
     assert [program.name for program in programs] == ["web", "telegram", "discord"]
     assert {program.environment["LOOKALIKE_SERVER"] for program in programs} == {"x:1"}
     # Tokens travel in the environment, where other users of the machine cannot see them.
@@ -38,11 +41,19 @@ def test_address_of_the_server(values, address):
 
 def test_summary_says_what_else_there_is():
     """The page, the API, the terminal, and how to start the other bots."""
-    text = "\n".join(main._summary(settings(web_port=1234, telegram_token="t"), "x:1"))
+    with_token = settings(web_port=1234, telegram_token="t")
+    text = "\n".join(main._summary(with_token, "x:1", has_page=True))
     assert "http://127.0.0.1:1234" in text
     assert "describe PHOTO" in text
     assert "LOOKALIKE_DISCORD_TOKEN" in text
     assert "LOOKALIKE_TELEGRAM_TOKEN" not in text
+
+
+def test_summary_names_no_page_that_is_not_ours():
+    """Where the page could not be started, its address is somebody else's."""
+    text = "\n".join(main._summary(settings(web_port=1234), "x:1", has_page=False))
+    assert "http://" not in text
+    assert "Is port 1234 taken?" in text
 
 
 def test_wrong_setting_is_named(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,33 @@ async def test_words_do_not_stay_on_disk(tmp_path: Path) -> None:
             (1, None)
         ]
     connection.close()
+
+
+async def test_words_do_not_stay_on_disk_while_the_bot_runs(tmp_path: Path) -> None:
+    """Nor in the database's own log: answered, a message is in none of its files."""
+    journal = UpdateJournal(tmp_path / "bots.sqlite3", "7")
+    updates = [update(number, f"a-very-rare-word {number}") for number in range(20)]
+    for one in updates:
+        await journal.arrived(one)
+    await asyncio.gather(*(journal.answered(one) for one in updates))
+    files = list(tmp_path.iterdir())  # noqa: ASYNC240
+    assert len(files) > 1
+    assert all(b"a-very-rare-word" not in file.read_bytes() for file in files)
+    await journal.close()
+
+
+async def test_old_numbers_are_dropped_while_the_bot_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only at its next start."""
+    monkeypatch.setattr("bots.telegram.journal._PRUNED_EVERY", 10)
+    monkeypatch.setattr("bots.telegram.journal._KEPT_S", -1)
+    journal = UpdateJournal(tmp_path / "bots.sqlite3", "7")
+    for number in range(25):
+        await journal.arrived(update(number))
+    rows = await journal._database.run("SELECT id FROM telegram_updates ORDER BY id")
+    assert [number for (number,) in rows] == [19, 20, 21, 22, 23, 24]
+    await journal.close()
 
 
 async def test_bots_do_not_share_numbers(tmp_path: Path) -> None:

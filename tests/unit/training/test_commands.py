@@ -28,7 +28,7 @@ def fails(*arguments: object) -> str:
 def test_from_a_folder_to_scores(
     tmp_path: Path, make_dataset: Callable[..., CaptionedPhotos]
 ) -> None:
-    """prepare, vocabulary, features, train, export, evaluate: each takes what the last one left."""
+    """prepare, train, export, evaluate: each takes what the last one left."""
     make_dataset(16)
     photos = tmp_path / "photos-0"
     call(
@@ -39,10 +39,6 @@ def test_from_a_folder_to_scores(
     assert report["photos"] == 16
     data = tmp_path / "splits" / "train.csv"
     dev = tmp_path / "splits" / "dev.csv"
-    call("vocabulary", "--captions", data, "--out", tmp_path / "vocab.json", "--min-count", 1)
-    assert "red" in (tmp_path / "vocab.json").read_text()
-    call("features", "--images", photos, "--out", tmp_path / "cache", "--encoder", "tiny")
-    assert list((tmp_path / "cache").glob("*/index.json"))
     (tmp_path / "tiny.json").write_text(
         json.dumps({"encoder": "tiny", "decoder_options": {"hidden": 16}, "min_count": 1})
     )

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from model_server.captioning.beam_search import DecodingOptions
+from model_server.captioning.beam_search import DecodingOptions, Hypothesis
+from model_server.captioning.vocabulary import Vocabulary
+from model_server.imaging import Preprocessing
+from training import evaluate as evaluating
 from training import metrics
 from training.dataset import CaptionedPhotos, load_dataset
-from training.evaluate import Evaluation, evaluate
+from training.evaluate import Candidate, Evaluation, evaluate
 from training.metrics import score_captions
 from training.photos import FolderPhotos
 from training.report import write_report
@@ -35,6 +38,24 @@ class Says:
 
 def scores(dataset: CaptionedPhotos, captions: Mapping[str, str], **options: Any) -> Evaluation:
     return evaluate(Says(captions), dataset, **options)  # type: ignore[arg-type]
+
+
+def test_captions_are_those_that_are_served(
+    make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate says "an" where a vowel follows, as the server does."""
+    vocabulary = Vocabulary.build(["a orange wall"], 1)
+    found = Hypothesis(tuple(vocabulary.encode("a orange wall")), -1.0, finished=True)
+    monkeypatch.setattr(
+        evaluating, "encode_images", lambda _encoder, images, _spec: [(None, None)] * len(images)
+    )
+    monkeypatch.setattr(
+        evaluating, "search", lambda _decoder, items, _options: [found] * len(items)
+    )
+    unused: Any = None
+    candidate = Candidate("", unused, unused, vocabulary, Preprocessing(), Says.decoding)
+    dataset = make_dataset(2)
+    assert candidate.caption(dataset) == dict.fromkeys(dataset.names, "an orange wall")
 
 
 def test_shares(make_dataset: Make) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from model_server.imaging import Preprocessing, preprocess
+from training import features
 from training.dataset import CaptionedPhotos
 from training.encoders import build_encoder
 from training.features import FeatureCache, cache_features, network_digest
@@ -50,7 +51,7 @@ def test_an_interrupted_cache_goes_on(
     monkeypatch.setattr(dataset.photos, "open", fail_late)
     with pytest.raises(KeyboardInterrupt):
         cache_features(dataset.photos, dataset.names, encoder, spec, tmp_path, batch=2)
-    (folder,) = tmp_path.glob("*-*-2")
+    (folder,) = tmp_path.glob("*-*-2-float32")
     with pytest.raises(FileNotFoundError):
         FeatureCache(folder)
     opened.clear()
@@ -92,6 +93,26 @@ def test_features_that_fp16_cannot_hold(tmp_path: Path, make_dataset: Make) -> N
     with pytest.raises(ArithmeticError, match="no numbers"):
         cache_features(photos, photos.names, encoder, spec, tmp_path / "broken")
     assert not list((tmp_path / "broken").glob("*/index.json"))
+
+
+def test_other_precision_has_another_cache(tmp_path: Path, make_dataset: Make) -> None:
+    """What was computed in float32 is not taken for a run in bfloat16."""
+    photos = make_dataset(2).photos
+    encoder, spec = build_encoder("tiny")
+    coarse, fine = (
+        cache_features(photos, photos.names, encoder, spec, tmp_path, dtype=dtype)
+        for dtype in (torch.bfloat16, None)
+    )
+    assert coarse.folder != fine.folder
+    assert (coarse.read(photos.names) != fine.read(photos.names)).any()
+
+
+def test_other_code_of_decoding_has_another_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was computed of other pixels is not read."""
+    encoder, spec = build_encoder("tiny")
+    key = network_digest(encoder, spec)
+    monkeypatch.setattr(features, "_IMAGING", "of another day")
+    assert key != network_digest(encoder, spec)
 
 
 def test_another_network_or_preprocessing_has_another_cache(make_dataset: Make) -> None:

@@ -9,15 +9,16 @@ import pytest
 from PIL import Image
 from skimage.color import rgb2lab
 
+from model_server.bundle import Bundle
 from model_server.gallery.index import Hit
 from training.gallery.card import write_card
 from training.gallery.evaluate import Evaluation, _each_person_once
-from training.gallery.features import FaceTable, KeptRows
+from training.gallery.features import FaceTable, KeptRows, fingerprint
 from training.gallery.groups import apparent_groups, group_tables, read_ages
 from training.gallery.held_out import ask, fold_of, open_set
 from training.gallery.probes import Probes, index_of, make_probes
 from training.gallery.reliability import calibration_error, chance_error, reliability
-from training.gallery.seed import enrol, general_hubness
+from training.gallery.seed import enrol, general_hubness, pair_cosines
 from training.gallery.skin import cheek_pixels, lab, tone, tone_class, tones
 from training.gallery.stability import _Agreement, _likely
 from training.gallery.together import together
@@ -159,6 +160,38 @@ def test_whoever_is_found_behind_a_stranger_is_missed():
     curve = open_set(Probes(np.arange(count), people, others, own, own))
     assert curve[-1]["threshold"] < 0.85
     assert curve[-1]["fnir"] == pytest.approx(0.2)
+
+
+def test_one_stranger_with_many_photos_does_not_set_the_threshold():
+    """A thirtieth of the people passes for somebody, however often the person is photographed."""
+    people = np.array(["p-0"] * 100 + [f"p-{number}" for number in range(1, 200)])
+    scores = [0.9] * 100 + [0.3] * 199
+    others = [[Hit(0, score, score)] for score in scores]
+    own = np.full(len(people), 0.5, np.float32)
+    curve = open_set(Probes(np.arange(len(people)), people, others, own, own))
+    tenth = next(line for line in curve if line["fpir"] == 0.1)
+    assert tenth["threshold"] == pytest.approx(0.3)
+
+
+def test_one_person_with_many_photos_does_not_make_the_curve():
+    """Pairs grow with the square of the photos: of one with 20, no more than of one with six."""
+    table = table_of([0.3] * 10, photos=20)
+    same, different = pair_cosines(table, table.rows("lfw", "val"))
+    assert len(same) == len(different) == 10 * 15
+
+
+def test_a_network_made_anew_has_another_fingerprint(tmp_path):
+    """Even under a version that was taken; the card's words and the figures change nothing."""
+    manifest = {"name": "embedder", "version": "5", "kind": "face_embedder", "scales": [1.0]}
+    files = {"network.bin": "aa", "MODEL_CARD.md": "bb"}
+
+    def print_of(**changed):
+        return fingerprint(Bundle(tmp_path, {**manifest, "files": files, **changed}))
+
+    assert print_of().startswith("embedder-5-")
+    assert print_of(files={**files, "MODEL_CARD.md": "cc"}, metrics={"x": 1}) == print_of()
+    assert print_of(files={**files, "network.bin": "cc"}) != print_of()
+    assert print_of(scales=[0.9]) != print_of()
 
 
 def test_a_group_whose_faces_are_hardly_told_apart_shows(tmp_path):

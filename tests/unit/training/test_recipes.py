@@ -5,13 +5,18 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import create_autospec
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from model_server.bundle import MANIFEST, load_bundle
+from model_server.bundle import BUNDLES, MANIFEST, load_bundle
 from training.bias import GENDERS
+from training.embedder import commands, measuring
 from training.encoders import ENCODERS
-from training.recipes import embedder
+from training.recipes import embedder, faces, faces_card, photos
 from training.recipes.photos import _scored
 from training.recipes.photos_card import model_card
 from training.recipes.photos_plans import DECODING, LADDER, LITE2, STAGES
@@ -93,6 +98,19 @@ def test_the_card_says_what_was_not_reached() -> None:
     assert "as served: int8, OpenVINO" in card
 
 
+def test_the_card_of_faces_follows_from_its_manifest() -> None:
+    """Word for word, wherever lines are broken: nothing is edited in by hand."""
+    folder = BUNDLES / "faces"
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    shipped = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert faces_card.model_card(manifest).split() == shipped.split()
+    other = {**manifest, "version": "next", "precision": {"encoder": "fp16", "decoder": "int8"}}
+    card = faces_card.model_card(other)
+    assert "as served: fp16 encoder, int8 decoder, OpenVINO**" in card
+    assert "detector-5" not in card
+    assert "not quite blind" in card
+
+
 def test_the_card_says_when_int8_was_given_up() -> None:
     """fp16 is what is served, and the row of int8 shows why."""
     good, bad = (
@@ -119,11 +137,24 @@ def test_the_card_says_when_int8_was_given_up() -> None:
     assert "as served: fp16, OpenVINO** |" in card
 
 
+@pytest.mark.parametrize("recipe", [embedder, faces, photos])
+def test_a_recipe_asks_for_a_version(recipe: ModuleType, tmp_path: Path) -> None:
+    """New weights never get the number of those that are served: databases would trust them."""
+    app = typer.Typer()
+    app.command()(recipe.main)
+    arguments = ["--data", str(tmp_path), "--work", str(tmp_path)]
+    arguments += ["--teacher", "x.onnx"] if recipe is embedder else []
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "version" in result.output
+
+
 def test_the_embedder_s_recipe_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What takes long and is there is not made again; the rest runs in order."""
+    """What takes long and is there is not made again; the rest runs in order, called rightly."""
     done: list[str] = []
+    versions: list[str] = []
     files = {
         "crops": tmp_path / "faces.npz",
         "targets": tmp_path / "teacher.npz",
@@ -134,16 +165,23 @@ def test_the_embedder_s_recipe_goes_on_where_it_was_stopped(
         def run(*arguments: object, **_options: object) -> None:
             made = "first" if name == "export" and "first" in arguments else name
             done.append(made)
+            if name == "export":
+                versions.append(str(arguments[1]))
             if made in files:
                 files[made].parent.mkdir(exist_ok=True)
                 files[made].touch()
 
         return run
 
-    for name in ("crops", "targets", "train", "steady", "export"):
-        monkeypatch.setattr(f"training.embedder.commands.{name}", step(name))
-    monkeypatch.setattr("training.embedder.measuring.pairs", step("pairs"))
+    for module, names in (
+        (commands, ("crops", "targets", "train", "steady", "export")),
+        (measuring, ("pairs",)),
+    ):
+        for name in names:
+            real = getattr(module, name)
+            monkeypatch.setattr(module, name, create_autospec(real, side_effect=step(name)))
     for _ in range(2):
-        embedder.main(data=tmp_path, teacher=tmp_path / "teacher.onnx", work=tmp_path)
+        embedder.main(version="7", data=tmp_path, teacher=tmp_path / "teacher.onnx", work=tmp_path)
     once = ["crops", "targets", "train", "first", "steady", "export", "pairs"]
     assert done == [*once, "train", "steady", "export", "pairs"]
+    assert versions == ["first", "7", "7"]

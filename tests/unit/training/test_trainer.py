@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.unit.training.conftest import TINY
 from training.checkpoint import load_model
 from training.config import TrainConfig
 from training.dataset import CaptionedPhotos, LeakageError
+from training.encoders import ENCODERS
 from training.optimization import NonFiniteLossError
 from training.progress import Progress
 from training.runtime import Runtime, start_runtime
@@ -83,12 +85,27 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, splits:
         torch.testing.assert_close(one, other, msg=name)
 
 
-def test_another_configuration_does_not_go_on(tmp_path: Path, splits: Splits) -> None:
-    """A folder that holds another run is refused; only lengths may change."""
+def test_another_configuration_does_not_go_on(
+    tmp_path: Path, splits: Splits, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that holds another run is refused; only lengths may change, which is said."""
     train(tmp_path / "run", TINY.changed(epochs=1), *splits)
     with pytest.raises(ValueError, match="learning_rate"):
         train(tmp_path / "run", TINY.changed(epochs=1, learning_rate=1.0), *splits)
-    assert train(tmp_path / "run", TINY.changed(epochs=2), *splits).epoch == 2
+    assert "was begun" not in caplog.text
+    assert train(tmp_path / "run", TINY.changed(epochs=2, patience=9), *splits).epoch == 2
+    assert "begun with epochs 1 and goes on with 2" in caplog.text
+    assert f"begun with patience {TINY.patience} and goes on with 9" in caplog.text
+
+
+def test_other_photos_do_not_go_on(tmp_path: Path, splits: Splits) -> None:
+    """Neither other ones to learn from nor other held-out ones, even of the same words."""
+    data, held_out = splits
+    train(tmp_path, TINY.changed(epochs=1), data, held_out)
+    with pytest.raises(ValueError, match="holds another run: data differ"):
+        train(tmp_path, TINY.changed(epochs=1), data.subset(data.names[:9]), held_out)
+    with pytest.raises(ValueError, match="holds another run: held_out differ"):
+        train(tmp_path, TINY.changed(epochs=1), data, held_out.subset(held_out.names[:3]))
 
 
 def test_another_vocabulary_is_refused(tmp_path: Path, splits: Splits) -> None:
@@ -105,6 +122,33 @@ def test_another_vocabulary_is_refused(tmp_path: Path, splits: Splits) -> None:
         train(tmp_path / "next", start, other, held_out)
     with pytest.raises(ValueError, match="was trained with vocabulary"):
         load_model(tmp_path / "run" / "best.pt", Vocabulary.build(["a dog"], 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"decoder_options": {"dropout": 0.1}}, r'set decoder_options={"hidden": 16}'),
+        ({"decoder": "merge"}, r'set decoder="attention"'),
+        ({"encoder": "small"}, r'set encoder="tiny"'),
+    ],
+)
+def test_weights_of_other_networks_are_refused(
+    tmp_path: Path,
+    splits: Splits,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: Mapping[str, object],
+    said: str,
+) -> None:
+    """Before training: else weights would be saved with options that do not describe them."""
+    monkeypatch.setitem(ENCODERS, "small", ENCODERS["tiny"])  # type: ignore[arg-type]
+    train(tmp_path / "run", TINY.changed(epochs=1), *splits)
+    start = TINY.changed(epochs=1, start_from=str(tmp_path / "run" / "best.pt"))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        train(tmp_path / "next", start.changed(**changes), *splits)
+    assert not (tmp_path / "next" / "last.pt").exists()
+    other_dropout = start.changed(decoder_options={"hidden": 16, "dropout": 0.1})
+    assert train(tmp_path / "next", other_dropout, *splits).epoch == 1
+    load_model(tmp_path / "next" / "best.pt")
 
 
 def test_held_out_photos_never_train(tmp_path: Path, splits: Splits) -> None:

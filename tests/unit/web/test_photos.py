@@ -4,6 +4,7 @@ import base64
 import io
 
 import grpc
+import pytest
 from PIL import Image
 
 from tests.support.fake_server import Failure, analysis, face, picture
@@ -26,6 +27,26 @@ async def test_everything_about_a_photo(world):
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (64, 64)
     assert "Star 1" in answer["speech"]["words"]
     assert answer["timings_ms"]["total"] == 120
+
+
+@pytest.mark.parametrize(
+    ("faces", "language", "hidden", "note"),
+    [
+        (2, "en", 0, ""),
+        (3, "en", 1, "There is 1 more face in the picture."),
+        (3, "es", 1, "Hay 1 cara más en la imagen."),
+        (30, "en", 9, "There are at least 9 more faces in the picture."),
+    ],
+)
+async def test_faces_that_are_not_shown_are_counted(fake, faces, language, hidden, note):
+    """Whoever is in a crowd learns that the answer does not show everybody."""
+    fake.script = lambda _: analysis(*(face(x=20 * n) for n in range(faces)))
+    async with running_web(fake, max_faces=2) as world:
+        headers = {"Cookie": f"language={language}"}
+        response = await world.http.post("/api/photos", headers=headers, **world.photo(picture()))
+    answer = response.json()
+    assert len(answer["faces"]) == 2
+    assert (answer["hidden_faces"], answer["hidden_faces_note"]) == (hidden, note)
 
 
 async def test_traits_in_the_language(world):
@@ -93,6 +114,15 @@ async def test_comparison_without_a_face(world):
     files = {"first": ("a", picture()), "second": ("b", picture())}
     response = await world.http.post("/api/comparisons", files=files)
     assert (response.status_code, response.json()["reason"]) == (422, "NO_FACE")
+
+
+async def test_comparison_of_photos_too_large_together(world):
+    """Each is small enough to be uploaded, both are not for one call: 413 that says which."""
+    large = picture() + bytes(13 * 2**20)
+    files = {"first": ("a", large), "second": ("b", large)}
+    response = await world.http.post("/api/comparisons", files=files)
+    assert (response.status_code, response.json()["reason"]) == (413, "PHOTOS_TOO_LARGE")
+    assert "Together" in response.json()["detail"]
 
 
 async def test_rate_limit(fake):

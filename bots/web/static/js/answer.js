@@ -92,6 +92,7 @@ function drawPhoto(answer, context, onFace) {
     // The words stay English in every language of the page.
     h("p", { class: "caption", lang: "en", dir: "ltr" }, answer.caption),
     settings.language === "en" ? null : h("p", { class: "small muted" }, text("caption_english")),
+    answer.hidden_faces_note ? h("p", { class: "small muted hidden-faces" }, answer.hidden_faces_note) : null,
     h(
       "div",
       { class: "actions" },

@@ -3,23 +3,23 @@
 import { settings, text } from "./dom.js";
 
 export class Problem extends Error {
-  constructor(message, { status = 0, retryAfter = 0, reason = "" } = {}) {
+  /** `retryable`: the same once more may go well, for the way there or the server was at fault. */
+  constructor(message, { status = 0, retryable = status === 408 || status >= 429 } = {}) {
     super(message);
-    this.status = status;
-    this.retryAfter = retryAfter;
-    this.reason = reason;
+    this.retryable = retryable;
   }
 }
 
-async function call(url, options = {}) {
+/** The answer's body, read `as` "json" or "blob". */
+async function call(url, as, options = {}) {
   let response;
   try {
     response = await fetch(url, { credentials: "same-origin", ...options });
+    if (response.ok) return await response[as]();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(text("no_connection"));
+    throw new Problem(text("no_connection"), { retryable: true });
   }
-  if (response.ok) return response;
   const retryAfter = Number(response.headers.get("Retry-After") ?? 0);
   let problem = {};
   try {
@@ -29,7 +29,7 @@ async function call(url, options = {}) {
   }
   let message = problem.detail || text("went_wrong");
   if (retryAfter > 0) message += ` ${text("wait_seconds", { seconds: Math.ceil(retryAfter) })}`;
-  throw new Problem(message, { status: response.status, retryAfter, reason: problem.reason });
+  throw new Problem(message, { status: response.status });
 }
 
 function form(fields) {
@@ -48,7 +48,7 @@ export function checkFile(file) {
 }
 
 export async function analyze(file, signal) {
-  return (await call("/api/photos", { ...form({ file }), signal })).json();
+  return call("/api/photos", "json", { ...form({ file }), signal });
 }
 
 /** The card of one face beside one look-alike, or of all faces, as a JPEG. */
@@ -56,26 +56,26 @@ export async function makeCard(file, { face, match } = {}, signal) {
   const query = new URLSearchParams();
   if (face !== undefined) query.set("face", face);
   if (match !== undefined) query.set("match", match);
-  return (await call(`/api/cards?${query}`, { ...form({ file }), signal })).blob();
+  return call(`/api/cards?${query}`, "blob", { ...form({ file }), signal });
 }
 
 export async function compare(first, second) {
-  return (await call("/api/comparisons", form({ first, second }))).json();
+  return call("/api/comparisons", "json", form({ first, second }));
 }
 
 export async function speak(speech, signal) {
   const body = JSON.stringify(speech);
   const headers = { "Content-Type": "application/json" };
-  return (await call("/api/speech", { method: "POST", body, headers, signal })).blob();
+  return call("/api/speech", "blob", { method: "POST", body, headers, signal });
 }
 
 export async function findPeople(query, pageToken, signal) {
   const search = new URLSearchParams({ query, page_token: pageToken, page_size: "24" });
-  return (await call(`/celebrities?${search}`, { signal })).json();
+  return call(`/celebrities?${search}`, "json", { signal });
 }
 
 export async function attribution(id) {
-  return (await call(`/celebrities/${encodeURIComponent(id)}/portrait/attribution`)).json();
+  return call(`/celebrities/${encodeURIComponent(id)}/portrait/attribution`, "json");
 }
 
 export function portraitUrl(id, width = 330) {
@@ -83,6 +83,6 @@ export function portraitUrl(id, width = 330) {
 }
 
 export async function sample() {
-  const blob = await (await call(settings.sampleUrl)).blob();
+  const blob = await call(settings.sampleUrl, "blob");
   return new File([blob], "sample", { type: blob.type });
 }

@@ -55,7 +55,7 @@ export function startPhoto() {
     } catch (error) {
       if (error.name === "AbortError") return;
       clear();
-      showError(errorBox, error, error instanceof Problem && error.status >= 429 ? () => give(file) : null);
+      showError(errorBox, error, error.retryable ? () => give(file) : null);
       if (!(error instanceof Problem)) throw error;
     }
   }

@@ -1,10 +1,8 @@
-"""Figures of verification and identification on vectors whose answers are plain."""
+"""Figures of verification on vectors whose answers are plain."""
 
 import numpy as np
 import pytest
 
-from training.embedder.crops import FaceSet
-from training.embedder.identification import best_per_person, identification, ranks
 from training.embedder.metrics import Pairs, all_pairs, read_pairs, true_accept_rate, verification
 
 
@@ -58,34 +56,3 @@ def test_all_pairs():
         (1, 3, True),
         (2, 3, False),
     }
-
-
-def test_a_person_is_as_near_as_their_best_face():
-    """Several faces of one person count once."""
-    scores = np.float32([[0.1, 0.9, 0.5, 0.2]])
-    best, people = best_per_person(scores, np.array([7, 3, 7, 3]))
-    assert people.tolist() == [3, 7]
-    assert best[0].tolist() == pytest.approx([0.9, 0.5])
-    assert ranks(scores, np.array([7, 3, 7, 3]), np.array([7])).tolist() == [2]
-
-
-def test_identification_table():
-    """Celebrities with one good and one wrong probe: half are first, all are second."""
-    rows = [
-        ("lfw/A/A_1", "A", "val"),
-        ("lfw/A/A_2", "A", "val"),
-        ("lfw/B/B_1", "B", "val"),
-        ("lfw/B/B_2", "B", "val"),
-        ("celebrities/C/1", "C", "gallery"),
-        ("celebrities/C/2", "C", "probe"),
-        ("celebrities/D/1", "D", "gallery"),
-        ("celebrities/D/2", "D", "probe"),
-    ]
-    names, people, splits = (list(column) for column in zip(*rows, strict=True))
-    faces = FaceSet(names, people, splits, np.zeros((8, 5, 2), np.float32), np.zeros(8, np.uint8))
-    vectors = np.eye(8, dtype=np.float32)[[0, 0, 1, 1, 2, 2, 3, 2]]
-    table = identification(faces, vectors)
-    cells = [list(column.cells) for column in table.columns]
-    assert cells[1][0] == "2"
-    assert cells[2][0] == "50.00"
-    assert cells[3][0] == "100.00"

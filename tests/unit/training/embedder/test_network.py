@@ -1,15 +1,17 @@
 """Reading dlib's file, and teaching our network on a handful of random faces."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from model_server.bundle import load_bundle
+from model_server.bundle import MANIFEST, load_bundle
 from model_server.engines.openvino import OpenVinoEngine
 from model_server.faces.embedder import FaceEmbedder
 from model_server.imaging import preprocess
+from training.embedder import commands
 from training.embedder.augment import augment, blends, centre
 from training.embedder.crops import MARGIN, SIDE, FaceSet
 from training.embedder.distil import (
@@ -17,14 +19,14 @@ from training.embedder.distil import (
     DistilOptions,
     distil,
     losses,
-    principal_axes,
     training_rows,
-    turned,
 )
 from training.embedder.dlib_network import DlibBlock, DlibResNet, load_dlib_network
 from training.embedder.export import export_embedder
 from training.embedder.network import PREPROCESSING, FaceNetwork, to_tensor
+from training.embedder.spaces import principal_axes, turned
 from training.embedder.trained import mixed, read_shipped
+from training.optimization import NonFiniteLossError
 
 
 def packed(number):
@@ -154,26 +156,25 @@ def test_training_export_and_serving(trunk, faces, tmp_path):
     network = FaceNetwork(trunk, 16)
     rows = training_rows(faces)
     crops, people = faces.crops[rows], np.array(faces.people)[rows]
-    targets = np.eye(16, dtype=np.float32)[: len(rows)]
-    others = np.tile(targets[:1], (len(rows), 1))
+    targets = np.tile(np.eye(16, dtype=np.float32)[:1], (len(rows), 1))
 
     def pointing():
         images = to_tensor(np.stack([centre(crop) for crop in crops]))
         with torch.inference_mode():
             said = torch.nn.functional.normalize(network(images))
-            return float(1 - (said * torch.from_numpy(others)).sum(1).mean())
+            return float(1 - (said * torch.from_numpy(targets)).sum(1).mean())
 
-    def go_on(steps, targets):
+    def go_on(steps):
         options = DistilOptions(steps=steps, batch=4, learning_rate=1e-3)
         distil(network, crops, people, targets, run=tmp_path / "run", options=options)
         return torch.load(tmp_path / "run" / "last.pt", weights_only=False)
 
-    first = go_on(2, targets)
     before = pointing()
-    later = go_on(12, others)
+    first = go_on(2)
+    later = go_on(12)
     assert pointing() < before - 0.1
     assert (first["step"], later["step"], later["updates"]) == (2, 12, 12)
-    assert go_on(12, others)["updates"] == 12
+    assert go_on(12)["updates"] == 12
 
     export_embedder(network, tmp_path / "bundle", "7", flip=False)
     bundle = load_bundle(tmp_path / "bundle", kind=FaceEmbedder.KIND)
@@ -184,6 +185,56 @@ def test_training_export_and_serving(trunk, faces, tmp_path):
         served = torch.from_numpy(preprocess(face, PREPROCESSING)[None])
         ours = torch.nn.functional.normalize(network(served))[0].numpy()
     assert embedder.embed_aligned([face[None]])[0] @ ours > 0.999
+
+
+def test_a_run_goes_on_as_it_began(trunk, tmp_path, caplog):
+    """Neither with other options nor towards other targets; a longer one is said to be longer."""
+    crops = np.random.default_rng(0).integers(0, 256, (4, *[SIDE + 2 * MARGIN] * 2, 3), np.uint8)
+    targets = np.eye(16, dtype=np.float32)[:4]
+    options = DistilOptions(steps=1, batch=4, solve_head=False)
+
+    def go_on(targets=targets, **changes):
+        network = FaceNetwork(copy.deepcopy(trunk), 16)
+        people = np.array(list("abcd"))
+        distil(network, crops, people, targets, run=tmp_path, options=replace(options, **changes))
+
+    go_on()
+    with pytest.raises(ValueError, match="learning_rate differ"):
+        go_on(learning_rate=1.0)
+    with pytest.raises(ValueError, match="targets differ"):
+        go_on(targets=targets[::-1])
+    assert not caplog.records
+    go_on(steps=2)
+    assert "begun for 1 steps" in caplog.text
+
+
+def test_a_loss_that_is_no_number_stops_the_run(trunk, tmp_path):
+    """Before anything is learnt from it, and nothing is kept."""
+    crops = np.zeros((4, *[SIDE + 2 * MARGIN] * 2, 3), np.uint8)
+    targets = np.full((4, 16), np.nan, np.float32)
+    options = DistilOptions(steps=1, batch=4, solve_head=False)
+    network = FaceNetwork(copy.deepcopy(trunk), 16)
+    with pytest.raises(NonFiniteLossError, match=r"at step 1.*last\.pt"):
+        distil(network, crops, np.array(list("abcd")), targets, run=tmp_path, options=options)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_what_another_bundle_says_is_not_taken(tmp_path):
+    """It is asked anew where the bundle or the faces changed, and not where they did not."""
+    run, folder, bundle = tmp_path / "run", tmp_path, tmp_path / "bundle"
+    bundle.mkdir()
+    (folder / "faces.npz").write_bytes(b"faces")
+    asked = []
+
+    def said(version):
+        (bundle / MANIFEST).write_text(version)
+        return commands._kept(run, folder, bundle, lambda: asked.append(version) or np.ones(1))
+
+    for version in ("1", "1", "2", "1"):
+        said(version)
+    (folder / "faces.npz").write_bytes(b"others")
+    said("1")
+    assert asked == ["1", "2", "1"]
 
 
 @pytest.mark.parametrize("calibrated", [False, True])

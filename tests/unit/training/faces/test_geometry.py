@@ -54,17 +54,27 @@ def meshes() -> np.ndarray:
 
 def test_pose_size_and_place_do_not_matter(meshes: np.ndarray) -> None:
     """The same face gives the same measures however it is seen."""
-    for values in measure(frontalise(meshes).points).values():
+    for values in measure(frontalise(meshes, np.ones(5, np.bool_)).points).values():
         assert values == pytest.approx(np.full(len(meshes), values[0]))
 
 
 def test_pose_is_told(meshes: np.ndarray) -> None:
     """Yaw and pitch differ by what the head was turned; roll counts for nothing."""
-    found = frontalise(meshes)
+    found = frontalise(meshes, np.ones(5, np.bool_))
     assert abs(found.yaw[1] - found.yaw[0]) == pytest.approx(25, abs=1)
     assert abs(found.pitch[2] - found.pitch[0]) == pytest.approx(15, abs=1)
     assert found.yaw[3] == pytest.approx(found.yaw[0], abs=1)
     assert found.pitch[3] == pytest.approx(found.pitch[0], abs=1)
+
+
+def test_other_faces_do_not_move_the_mean(meshes: np.ndarray) -> None:
+    """What is found of the faces fitted on depends on no other face."""
+    fit_on = np.arange(len(meshes)) < 3
+    others = np.stack([*meshes[:3], *(turned(face, pitch=40) * [1, 2, 1] for face in meshes[3:])])
+    first, second = frontalise(meshes, fit_on), frontalise(others, fit_on)
+    for name in ("points", "yaw", "pitch"):
+        found, again = (getattr(frontal, name)[fit_on] for frontal in (first, second))
+        np.testing.assert_allclose(found, again)
 
 
 def test_longer_face_measures_longer() -> None:
@@ -72,7 +82,7 @@ def test_longer_face_measures_longer() -> None:
     face = head(np.random.default_rng(0))
     longer, wider = face * [1, 1.2, 1], face.copy()
     wider[[136, 365], 0] *= 1.2
-    found = measure(frontalise(np.stack([face, longer, wider])).points)
+    found = measure(frontalise(np.stack([face, longer, wider]), np.ones(3, np.bool_)).points)
     assert found["aspect"][1] / found["aspect"][0] == pytest.approx(1.2, abs=0.02)
     assert found["jaw"][2] / found["jaw"][0] > 1.15
 

@@ -29,6 +29,8 @@ FARL = (
 
 COUNT = 1000
 
+EVERYBODY = np.ones(COUNT, np.bool_)
+
 
 @pytest.fixture
 def farl() -> dict[str, np.ndarray]:
@@ -42,10 +44,8 @@ def farl() -> dict[str, np.ndarray]:
 def scores(farl: dict[str, np.ndarray]) -> dict[Attribute, np.ndarray]:
     """A score for each value."""
     rng = np.random.default_rng(1)
-    return combine_scores(farl, {name: rng.normal(size=COUNT) for name in MEASURES})
-
-
-EVERYBODY = np.ones(COUNT, np.bool_)
+    geometry = {name: rng.normal(size=COUNT) for name in MEASURES}
+    return combine_scores(farl, geometry, EVERYBODY)
 
 
 def test_every_value_has_a_rule_and_a_score(scores: dict[Attribute, np.ndarray]) -> None:
@@ -86,6 +86,16 @@ def test_thresholds_come_from_training_faces(scores: dict[Attribute, np.ndarray]
     first, second = label(scores, training), label(shifted, training)
     assert first.thresholds == second.thresholds
     assert (first.table[training] == second.table[training]).all()
+
+
+def test_scores_are_standardised_on_training_faces(farl: dict[str, np.ndarray]) -> None:
+    """Other faces change nothing in the scores of those fitted on."""
+    training = np.arange(COUNT) < COUNT // 2
+    geometry = dict.fromkeys(MEASURES, np.zeros(COUNT))
+    shifted = {name: np.where(training, score, score / 3) for name, score in farl.items()}
+    first, second = (combine_scores(one, geometry, training) for one in (farl, shifted))
+    for value, score in first.items():
+        np.testing.assert_allclose(second[value][training], score[training], err_msg=str(value))
 
 
 def test_unknown_scores_give_unknown_labels(scores: dict[Attribute, np.ndarray]) -> None:

@@ -23,9 +23,11 @@ class FakeDetector:
     def __init__(self, *landmarks: np.ndarray) -> None:
         self.faces = [Detection(BoundingBox(80, 70, 90, 110), points, 1) for points in landmarks]
         self.calls = 0
+        self.shapes: list[tuple[int, ...]] = []
 
-    def detect(self, image: np.ndarray) -> list[Detection]:
+    def detect(self, image: np.ndarray, reduced: np.ndarray) -> list[Detection]:
         self.calls += 1
+        self.shapes = [image.shape, reduced.shape]
         return self.faces
 
 
@@ -52,6 +54,18 @@ def test_portrait_is_what_the_server_cuts(tmp_path: Path) -> None:
         store.open("a.png"), Detection(BoundingBox(80, 70, 90, 110), LANDMARKS, 0.9)
     )
     assert (Portraits(store, {"a.png": LANDMARKS}).open("a.png") == served).all()
+
+
+def test_portrait_of_a_large_photo_is_cut_at_full_size(tmp_path: Path) -> None:
+    """Landmarks are of the photo's own pixels, also where a captioner would see half as many."""
+    noise = np.random.default_rng(0).integers(0, 255, (500, 500, 3), np.uint8)
+    PillowImage.fromarray(noise).save(tmp_path / "a.png")
+    served = align_portrait(noise, Detection(BoundingBox(160, 140, 180, 220), 2 * LANDMARKS, 0.9))
+    store = FolderPhotos(tmp_path)
+    assert (Portraits(store, {"a.png": 2 * LANDMARKS}).open("a.png") == served).all()
+    detector = FakeDetector(LANDMARKS)
+    find_faces(store, ["a.png"], detector=detector, mesh=FakeMesh(), file=tmp_path / "faces.npz")
+    assert detector.shapes == [(500, 500, 3), (250, 250, 3)]
 
 
 def test_views_differ_but_are_repeatable(tmp_path: Path) -> None:
