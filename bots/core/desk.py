@@ -15,7 +15,7 @@ from typing import Self
 from bots.core.analyst import Analyst
 from bots.core.answer import Answer, AnswerCache, Asker, Mode
 from bots.core.client import LookalikeClient
-from bots.core.errors import BadPhoto, ClientError, NotFound
+from bots.core.errors import BadPhoto, ClientError, InvalidRequest, NotFound
 from bots.core.languages import Texts, texts_for
 from bots.core.limits import FairQueue, QueueFull, RateLimit
 from bots.core.notices import celebrity_not_found, error_reply, limited_reply, notice
@@ -198,12 +198,13 @@ class PhotoDesk:
         return replace(answer, spoiler=policy is NsfwPolicy.SPOILER)
 
     async def _find(self, name: str) -> celebrity_pb2.Celebrity | None:
-        if name.startswith("celebrities/"):
-            try:
+        try:
+            if name.startswith("celebrities/"):
                 return await self.client.get_celebrity(name)
-            except NotFound:
-                return None
-        page = await self.client.list_celebrities(name, page_size=10)
+            page = await self.client.list_celebrities(name, page_size=10)
+        except (NotFound, InvalidRequest):
+            # What can be nobody's name, such as a whole letter, is nobody's.
+            return None
         folded = name.casefold()
         exact = (c for c in page.celebrities if c.display_name.casefold() == folded)
         return next(exact, page.celebrities[0] if page.celebrities and name else None)

@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "_".join(str(part) for part in problem["loc"]) or "settings"
             print(f"LOOKALIKE_{name.upper()}: {problem['msg']}", file=sys.stderr)  # noqa: T201
         return 2
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     host = options.host or settings.web_host
     server = make_server(settings, host, _port(options, settings), options.port_file)
     server.run()

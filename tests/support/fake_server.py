@@ -242,6 +242,8 @@ class FakeServer(photo_pb2_grpc.PhotoServiceServicer, celebrity_pb2_grpc.Celebri
 
     async def ListCelebrities(self, request: Any, context: Any) -> Any:
         def page() -> Any:
+            if len(request.query) > 200:
+                raise Failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
             found = [
                 c
                 for c in self.gallery.values()

@@ -388,6 +388,7 @@ async def test_celebrities_are_found_by_name(desk: PhotoDesk, asker: Asker) -> N
     nobody = await desk.celebrity(asker, "Nobody Inparticular")
     assert nobody.text == "I know nobody by the name of Nobody Inparticular."
     assert (await desk.celebrity(asker, " ")).reason == "CELEBRITY_NOT_FOUND"
+    assert (await desk.celebrity(asker, "Star " * 100)).reason == "CELEBRITY_NOT_FOUND"
     assert (await desk.suggest("Star 1"))[:2] == ["Star 1", "Star 10"]
 
 
