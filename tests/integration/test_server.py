@@ -155,28 +155,32 @@ async def test_overload_is_refused_with_advice_and_health_still_answers(running)
     assert [(await call).caption.text for call in slow] == ["caption of slow"] * 2
 
 
+def uploaded(running, arrives):
+    """A call whose photo comes only when the event is set."""
+
+    async def photo():
+        await arrives.wait()
+        yield analyze(b"late")
+
+    return running.channel.stream_unary(
+        f"/{PHOTO_SERVICE}/AnalyzePhoto",
+        request_serializer=photo_pb2.AnalyzePhotoRequest.SerializeToString,
+        response_deserializer=photo_pb2.AnalyzePhotoResponse.FromString,
+    )(photo())
+
+
 async def test_a_busy_server_does_not_wait_for_the_photo(running):
     """Who is refused is told so before the photo has come; others are let in."""
     slow = [asyncio.ensure_future(running.photo.AnalyzePhoto(analyze(b"slow"))) for _ in range(2)]
     for _ in slow:
         await asyncio.to_thread(running.analyzer.began.acquire, timeout=5)
     never_sent = asyncio.Event()
-
-    async def photo():
-        await never_sent.wait()
-        yield analyze(b"late")
-
-    analyze_photo = running.channel.stream_unary(
-        f"/{PHOTO_SERVICE}/AnalyzePhoto",
-        request_serializer=photo_pb2.AnalyzePhotoRequest.SerializeToString,
-        response_deserializer=photo_pb2.AnalyzePhotoResponse.FromString,
-    )
-    error = await asyncio.wait_for(failure(analyze_photo(photo())), 3)
+    error = await asyncio.wait_for(failure(uploaded(running, never_sent)), 3)
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert details(error)[error_details_pb2.ErrorInfo].reason == "OVERLOADED"
     running.analyzer.gate.set()
     await asyncio.gather(*slow)
-    let_in = asyncio.ensure_future(analyze_photo(photo()))
+    let_in = asyncio.ensure_future(uploaded(running, never_sent))
     never_sent.set()
     assert (await let_in).caption.text == "caption of late"
 
@@ -274,17 +278,7 @@ async def test_drain_waits_for_a_photo_that_is_still_on_its_way(running):
     running.server.set_ready(ready=True)
     assert (await watch.read()).status == SERVING
     arrives = asyncio.Event()
-
-    async def photo():
-        await arrives.wait()
-        yield analyze(b"late")
-
-    analyze_photo = running.channel.stream_unary(
-        f"/{PHOTO_SERVICE}/AnalyzePhoto",
-        request_serializer=photo_pb2.AnalyzePhotoRequest.SerializeToString,
-        response_deserializer=photo_pb2.AnalyzePhotoResponse.FromString,
-    )
-    upload = analyze_photo(photo())
+    upload = uploaded(running, arrives)
     # An answer on the same connection: the headers of the upload came before it.
     await health_of(running, "")
     drain = asyncio.create_task(running.server.drain())

@@ -45,3 +45,11 @@ def gallery(database_url, seed):
     opened = open_gallery(database_url, seed, follow=False)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def library(tmp_path, seed):
+    """On SQLite; nothing follows changes in the background."""
+    gallery = open_gallery(f"sqlite:///{tmp_path / 'g.sqlite3'}", seed, follow=False)
+    yield gallery
+    gallery.close()
